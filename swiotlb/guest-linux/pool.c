@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The region as a pool of bounce buffers: granules of 2 KiB, first fit, so that the same few pages are used again and again.
+ *
+ * All bookkeeping is in the guest's own memory. The device can write anything into the region; it can change no address, no
+ * length and no owner.
+ */
+#include <linux/bitmap.h>
+#include <linux/io.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+#include "vrd.h"
+
+/* Granules that a page takes; what is at least a page long starts on one, so that a backend can read into it directly. */
+#define VRD_PAGE_GRANULES	(PAGE_SIZE >> VRD_GRANULE_SHIFT)
+
+static unsigned int granules_of(size_t size)
+{
+	return (size + VRD_GRANULE - 1) >> VRD_GRANULE_SHIFT;
+}
+
+static dma_addr_t address_of(const struct vrd_pool *pool, unsigned int index)
+{
+	return pool->base + ((dma_addr_t)index << VRD_GRANULE_SHIFT);
+}
+
+static void *memory_of(const struct vrd_pool *pool, unsigned int index)
+{
+	return pool->vaddr + ((size_t)index << VRD_GRANULE_SHIFT);
+}
+
+static int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
+{
+	unsigned long flags, index;
+	int ret = -ENOSPC;
+
+	spin_lock_irqsave(&area->lock, flags);
+	index = bitmap_find_next_zero_area(pool->bitmap, area->end, area->lowest, count, align_mask);
+	if (index < area->end) {
+		bitmap_set(pool->bitmap, index, count);
+		area->free -= count;
+		if (index == area->lowest)
+			area->lowest = index + count;
+		ret = index;
+	}
+	spin_unlock_irqrestore(&area->lock, flags);
+	return ret;
+}
+
+static void count_used(struct vrd_pool *pool, unsigned int count)
+{
+	int used = atomic_add_return(count, &pool->used);
+	int high = atomic_read(&pool->high_water);
+
+	while (used > high && !atomic_try_cmpxchg(&pool->high_water, &high, used))
+		;
+}
+
+/* The CPU's own area first: no two CPUs meet there as long as none runs out. */
+static int alloc_granules(struct vrd_pool *pool, unsigned int count)
+{
+	unsigned long align_mask = count >= VRD_PAGE_GRANULES ? VRD_PAGE_GRANULES - 1 : 0;
+	unsigned int start = raw_smp_processor_id();
+	struct vrd_area *area;
+	unsigned int i;
+	int index;
+
+	for (i = 0; i < pool->area_count; i++) {
+		area = &pool->areas[(start + i) & (pool->area_count - 1)];
+		if (READ_ONCE(area->free) < count)
+			continue;
+		index = area_alloc(pool, area, count, align_mask);
+		if (index >= 0) {
+			count_used(pool, count);
+			return index;
+		}
+	}
+	this_cpu_inc(pool->counters->failures);
+	return -ENOSPC;
+}
+
+static struct vrd_area *area_of(struct vrd_pool *pool, unsigned int index)
+{
+	return &pool->areas[min(index / pool->areas[0].end, pool->area_count - 1)];
+}
+
+static void free_granules(struct vrd_pool *pool, unsigned int index)
+{
+	unsigned int count = granules_of(pool->slots[index].size);
+	struct vrd_area *area = area_of(pool, index);
+	unsigned long flags;
+
+	pool->slots[index].size = 0;
+	spin_lock_irqsave(&area->lock, flags);
+	bitmap_clear(pool->bitmap, index, count);
+	area->free += count;
+	area->lowest = min(area->lowest, index);
+	spin_unlock_irqrestore(&area->lock, flags);
+	atomic_sub(count, &pool->used);
+}
+
+static int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
+{
+	unsigned int count = granules_of(size);
+	int index = alloc_granules(pool, count);
+
+	if (index >= 0) {
+		pool->slots[index].orig = orig;
+		pool->slots[index].size = size;
+		memset32(&pool->heads[index], index, count);
+	}
+	return index;
+}
+
+/* The first granule of the allocation that an address lies in, or an error. */
+static int slot_of(struct vrd_pool *pool, dma_addr_t addr)
+{
+	u64 granule = (addr - pool->base) >> VRD_GRANULE_SHIFT;
+	u32 head;
+
+	if (WARN_ON_ONCE(granule >= pool->granules))
+		return -EINVAL;
+	head = pool->heads[granule];
+	/* Some other allocation's granule, long free. */
+	if (WARN_ON_ONCE(!pool->slots[head].size || granule - head >= granules_of(pool->slots[head].size)))
+		return -EINVAL;
+	return head;
+}
+
+/* Whole pages by the kernel's own page copy, which is never slower and where string moves are emulated many times as fast. */
+static void copy(void *to, const void *from, size_t size)
+{
+	if (PAGE_ALIGNED((unsigned long)to | (unsigned long)from)) {
+		for (; size >= PAGE_SIZE; size -= PAGE_SIZE, to += PAGE_SIZE, from += PAGE_SIZE)
+			copy_page(to, (void *)from);
+	}
+	memcpy(to, from, size);
+}
+
+static void memzero(void *to, size_t size)
+{
+	memset64(to, 0, size / sizeof(u64));
+	memset(to + round_down(size, sizeof(u64)), 0, size % sizeof(u64));
+}
+
+static void copy_in(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
+{
+	copy(memory_of(pool, index) + offset, phys_to_virt(pool->slots[index].orig + offset), size);
+	this_cpu_add(pool->counters->bytes_in, size);
+}
+
+static void copy_out(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
+{
+	copy(phys_to_virt(pool->slots[index].orig + offset), memory_of(pool, index) + offset, size);
+	this_cpu_add(pool->counters->bytes_out, size);
+}
+
+dma_addr_t vrd_pool_map(struct vrd_pool *pool, phys_addr_t phys, size_t size, enum dma_data_direction dir,
+			unsigned long attrs)
+{
+	int index;
+
+	if (!size || size > U32_MAX)
+		return DMA_MAPPING_ERROR;
+	if (dir == DMA_FROM_DEVICE && atomic_read(&pool->used) > pool->device_limit) {
+		this_cpu_inc(pool->counters->failures);
+		return DMA_MAPPING_ERROR;
+	}
+	index = alloc_slot(pool, phys, size);
+	if (index < 0)
+		return DMA_MAPPING_ERROR;
+	/*
+	 * Also when the device is the one to write: all of it is copied back later, and what the device left alone must not come
+	 * back as somebody else's old bytes.
+	 */
+	if (dir == DMA_FROM_DEVICE && pool->zero_fill)
+		memzero(memory_of(pool, index), size);
+	else if (dir != DMA_TO_DEVICE || !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		copy_in(pool, index, 0, size);
+	this_cpu_inc(pool->counters->maps);
+	return address_of(pool, index);
+}
+
+void vrd_pool_unmap(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dma_data_direction dir,
+		    unsigned long attrs)
+{
+	int index = slot_of(pool, addr);
+
+	if (index < 0 || WARN_ON_ONCE(pool->slots[index].orig == VRD_COHERENT))
+		return;
+	if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		copy_out(pool, index, 0, min_t(size_t, size, pool->slots[index].size));
+	free_granules(pool, index);
+	this_cpu_inc(pool->counters->unmaps);
+}
+
+/* Finds the allocation and cuts the range off at its end; false when there is nothing to copy. */
+static bool sync_range(struct vrd_pool *pool, dma_addr_t addr, size_t *size, int *index, size_t *offset)
+{
+	*index = slot_of(pool, addr);
+	if (*index < 0 || pool->slots[*index].orig == VRD_COHERENT)
+		return false;
+	*offset = addr - address_of(pool, *index);
+	if (WARN_ON_ONCE(*offset >= pool->slots[*index].size))
+		return false;
+	*size = min_t(size_t, *size, pool->slots[*index].size - *offset);
+	this_cpu_inc(pool->counters->syncs);
+	return true;
+}
+
+void vrd_pool_sync_for_cpu(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dma_data_direction dir)
+{
+	size_t offset;
+	int index;
+
+	if (dir != DMA_TO_DEVICE && sync_range(pool, addr, &size, &index, &offset))
+		copy_out(pool, index, offset, size);
+}
+
+void vrd_pool_sync_for_device(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dma_data_direction dir)
+{
+	size_t offset;
+	int index;
+
+	if (dir != DMA_FROM_DEVICE && sync_range(pool, addr, &size, &index, &offset))
+		copy_in(pool, index, offset, size);
+}
+
+/* Memory that driver and device use at the same time: zeroed, on pages of its own. */
+void *vrd_pool_alloc(struct vrd_pool *pool, size_t size, dma_addr_t *addr)
+{
+	int index;
+
+	size = PAGE_ALIGN(size);
+	if (!size || size > U32_MAX)
+		return NULL;
+	index = alloc_slot(pool, VRD_COHERENT, size);
+	if (index < 0)
+		return NULL;
+	atomic_add(granules_of(size), &pool->coherent);
+	*addr = address_of(pool, index);
+	return memset(memory_of(pool, index), 0, size);
+}
+
+void vrd_pool_free(struct vrd_pool *pool, dma_addr_t addr)
+{
+	int index = slot_of(pool, addr);
+
+	if (index < 0 || WARN_ON_ONCE(pool->slots[index].orig != VRD_COHERENT))
+		return;
+	atomic_sub(granules_of(pool->slots[index].size), &pool->coherent);
+	free_granules(pool, index);
+}
+
+void vrd_pool_sum(struct vrd_pool *pool, struct vrd_counters *sum)
+{
+	const struct vrd_counters *one;
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		one = per_cpu_ptr(pool->counters, cpu);
+		sum->maps += READ_ONCE(one->maps);
+		sum->unmaps += READ_ONCE(one->unmaps);
+		sum->syncs += READ_ONCE(one->syncs);
+		sum->bytes_in += READ_ONCE(one->bytes_in);
+		sum->bytes_out += READ_ONCE(one->bytes_out);
+		sum->failures += READ_ONCE(one->failures);
+	}
+}
+
+/*
+ * The largest piece to map at once: a 512th of the region, so that a request of some 250 pieces takes half of it at the most and
+ * always fits once the others are done.
+ */
+static size_t choose_max_mapping(size_t size)
+{
+	return clamp_t(size_t, rounddown_pow_of_two(size / 512), PAGE_SIZE, SZ_256K);
+}
+
+/* One area per CPU, as long as each is large beside a single mapping and the rings. */
+static unsigned int choose_area_count(size_t size, size_t max_mapping)
+{
+	size_t room = max_t(size_t, size / max_t(size_t, 16 * max_mapping, SZ_1M), 1);
+
+	return rounddown_pow_of_two(min_t(size_t, room, roundup_pow_of_two(num_possible_cpus())));
+}
+
+static void init_areas(struct vrd_pool *pool)
+{
+	/* No two areas share a word of the bitmap. */
+	unsigned int each = max(round_down(pool->granules / pool->area_count, BITS_PER_LONG), BITS_PER_LONG);
+	unsigned int i;
+
+	if (pool->area_count == 1)
+		each = pool->granules;
+	for (i = 0; i < pool->area_count; i++) {
+		struct vrd_area *area = &pool->areas[i];
+
+		spin_lock_init(&area->lock);
+		area->first = i * each;
+		area->end = i == pool->area_count - 1 ? pool->granules : area->first + each;
+		area->lowest = area->first;
+		area->free = area->end - area->first;
+	}
+	/* Offset 0 is no address with DMB; the whole page, for the sake of those behind it. */
+	bitmap_set(pool->bitmap, 0, VRD_PAGE_GRANULES);
+	pool->areas[0].lowest = VRD_PAGE_GRANULES;
+	pool->areas[0].free -= VRD_PAGE_GRANULES;
+}
+
+int vrd_pool_init(struct vrd_pool *pool, const struct vrd_region *region)
+{
+	memset(pool, 0, sizeof(*pool));
+	pool->base = region->base;
+	pool->granules = region->size >> VRD_GRANULE_SHIFT;
+	pool->device_limit = pool->granules;
+	pool->max_mapping = choose_max_mapping(region->size);
+	pool->area_count = choose_area_count(region->size, pool->max_mapping);
+	pool->vaddr = memremap(region->phys, region->size, MEMREMAP_WB);
+	pool->bitmap = kvcalloc(BITS_TO_LONGS(pool->granules), sizeof(long), GFP_KERNEL);
+	pool->slots = kvcalloc(pool->granules, sizeof(*pool->slots), GFP_KERNEL);
+	pool->heads = kvcalloc(pool->granules, sizeof(*pool->heads), GFP_KERNEL);
+	pool->areas = kcalloc(pool->area_count, sizeof(*pool->areas), GFP_KERNEL);
+	pool->counters = alloc_percpu(struct vrd_counters);
+	if (!pool->vaddr || !pool->bitmap || !pool->slots || !pool->heads || !pool->areas || !pool->counters) {
+		vrd_pool_destroy(pool);
+		return -ENOMEM;
+	}
+	init_areas(pool);
+	return 0;
+}
+
+void vrd_pool_destroy(struct vrd_pool *pool)
+{
+	free_percpu(pool->counters);
+	kfree(pool->areas);
+	kvfree(pool->heads);
+	kvfree(pool->slots);
+	kvfree(pool->bitmap);
+	if (pool->vaddr)
+		memunmap(pool->vaddr);
+}

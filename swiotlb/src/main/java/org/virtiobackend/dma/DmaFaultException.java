@@ -1,0 +1,32 @@
+package org.virtiobackend.dma;
+
+/** An address that the device may not touch. Carries no stack trace: a hostile driver can cause as many as it likes. */
+public final class DmaFaultException extends Exception {
+    private static final long serialVersionUID = 1L;
+    private final long address;
+    private final long length;
+
+    /**
+     * @param reason what is wrong with the range, a constant text
+     * @param address as the driver gave it
+     * @param length bytes
+     */
+    public DmaFaultException(String reason, long address, long length) {
+        super(reason, null, false, false);
+        this.address = address;
+        this.length = length;
+    }
+
+    public long address() {
+        return address;
+    }
+
+    public long length() {
+        return length;
+    }
+
+    @Override
+    public String getMessage() {
+        return super.getMessage() + ": 0x" + Long.toHexString(address) + " + 0x" + Long.toHexString(length);
+    }
+}

@@ -1,0 +1,244 @@
+package org.virtiobackend.dma;
+
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.ErrnoException;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.FileIo;
+import org.virtiobackend.posix.Mapping;
+
+/**
+ * A client's DMA space and the owner of every mapping in it. All methods that change it belong to the client's control thread;
+ * {@link DmaSpace}s made by {@link #newSpace} read the newest snapshot from workers.
+ *
+ * <p>Memory leaves in four steps: a snapshot without the region is published, the user is quiesced (every space refreshes, no
+ * chain is in flight), the memory is unmapped, and only then the caller may answer the client.
+ */
+public final class DmaMap implements AutoCloseable {
+    /** Most regions of one client; what we announce as max_dma_maps. */
+    public static final int MAX_REGIONS = 65535;
+    /** Largest region, 8 TiB as in libvfio-user. */
+    public static final long MAX_REGION_BYTES = 8L << 40;
+
+    private static final long PAGE_MASK = 4095;
+
+    private volatile DmaSnapshot snapshot = DmaSnapshot.EMPTY;
+    private volatile long mappedBytes;
+    private RemoteMemory remote;
+    private GuestMemory guestMemory = GuestMemory.OPEN;
+    private boolean keepFiles;
+    private Runnable user = () -> {};
+
+    /** How to reach regions that come without a descriptor; null: not at all. Applies to regions mapped afterwards. */
+    public void setRemoteMemory(RemoteMemory remote) {
+        this.remote = remote;
+    }
+
+    /**
+     * Opens guest memory to the device or closes it. A map that begins {@link GuestMemory#HELD} may change as often as it likes; one
+     * that begins open keeps no descriptors, so it stays open.
+     *
+     * @throws ErrnoException a range could not be mapped; it does not resolve then, the others do
+     */
+    public void setGuestMemory(GuestMemory wanted) throws ErrnoException {
+        if (wanted == guestMemory) {
+            return;
+        }
+        if (snapshot.regions.length == 0) {
+            guestMemory = wanted;
+            keepFiles = keepFiles || wanted == GuestMemory.HELD;
+            return;
+        }
+        if (!keepFiles || wanted == GuestMemory.REFUSED) {
+            throw new IllegalStateException("guest memory cannot turn from " + guestMemory + " to " + wanted);
+        }
+        guestMemory = wanted;
+        if (wanted == GuestMemory.OPEN) {
+            openAll();
+        } else {
+            closeAll();
+        }
+    }
+
+    /** Called before memory goes; must return only after every space was refreshed and nothing uses what it gave out. */
+    public void setUser(Runnable quiesce) {
+        this.user = quiesce;
+    }
+
+    /**
+     * Adds a region. The same region again is fine.
+     *
+     * @param fd file behind it, taken over in every case, or null
+     * @param fdOffset bytes into the file
+     * @throws ErrnoException EINVAL for a size or alignment that no mapping has, EEXIST for an overlap, ENOSPC when too large or
+     *     too many, and whatever mmap says
+     */
+    public void map(long address, long size, boolean read, boolean write, Fd fd, long fdOffset) throws ErrnoException {
+        boolean kept = false;
+        try {
+            check(address, size, fd, fdOffset);
+            DmaRegion overlap = snapshot.findOverlap(address, size);
+            if (overlap != null) {
+                if (isSame(overlap, address, size, read, write, fd)) {
+                    return;
+                }
+                throw new ErrnoException("map " + range(address, size) + " over an existing region", Errno.EEXIST);
+            }
+            Fd file = keepFiles || guestMemory == GuestMemory.OPEN ? fd : null;
+            DmaRegion region = new DmaRegion(address, size, read, write, file, fdOffset, fd != null);
+            if (guestMemory == GuestMemory.OPEN) {
+                region = open(region);
+            }
+            snapshot = snapshot.with(region);
+            kept = keepFiles;
+        } finally {
+            if (fd != null && !kept) {
+                fd.close();
+            }
+        }
+    }
+
+    /** Removes a region, exactly as it was mapped; returns when nobody uses its memory. ENOENT when there is none. */
+    public void unmap(long address, long size) throws ErrnoException {
+        DmaRegion region = snapshot.find(address);
+        if (region == null || region.address != address || region.size != size) {
+            throw new ErrnoException("unmap " + range(address, size), Errno.ENOENT);
+        }
+        snapshot = snapshot.without(region);
+        release(region);
+    }
+
+    /** Removes everything; returns how many regions there were. */
+    public int unmapAll() {
+        DmaSnapshot old = snapshot;
+        snapshot = DmaSnapshot.EMPTY;
+        if (mappedBytes > 0) {
+            user.run();
+        }
+        for (DmaRegion region : old.regions) {
+            closeMapping(region);
+            closeFile(region);
+        }
+        return old.regions.length;
+    }
+
+    /** A view for one queue. */
+    public DmaSpace newSpace() {
+        return new GuestMemorySpace(this);
+    }
+
+    /** Bytes of the client's memory that are mapped into this process. Any thread. */
+    public long mappedBytes() {
+        return mappedBytes;
+    }
+
+    public int regionCount() {
+        return snapshot.regions.length;
+    }
+
+    @Override
+    public void close() {
+        unmapAll();
+        user = () -> {};
+        remote = null;
+    }
+
+    DmaSnapshot snapshot() {
+        return snapshot;
+    }
+
+    private void release(DmaRegion region) {
+        // A region without a mapping has no memory to protect, and its user may be waiting for this very client.
+        if (region.mapping != null) {
+            user.run();
+            closeMapping(region);
+        }
+        closeFile(region);
+    }
+
+    /** The region with the way to its memory open. */
+    private DmaRegion open(DmaRegion region) throws ErrnoException {
+        if (!region.hasFile) {
+            return region.reachedBy(null, remote);
+        }
+        if (FileIo.size(region.file) < region.fileOffset + region.size) {
+            throw new ErrnoException(
+                    "map " + range(region.address, region.size) + ": the file is shorter", Errno.EINVAL);
+        }
+        Mapping mapping = Mapping.map(region.file, region.fileOffset, region.size, region.protection());
+        mappedBytes += region.size;
+        return region.reachedBy(mapping, null);
+    }
+
+    private void openAll() throws ErrnoException {
+        ErrnoException failure = null;
+        DmaSnapshot next = DmaSnapshot.EMPTY;
+        for (DmaRegion region : snapshot.regions) {
+            try {
+                next = next.with(open(region));
+            } catch (ErrnoException e) {
+                failure = e;
+                next = next.with(region);
+            }
+        }
+        snapshot = next;
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private void closeAll() {
+        DmaSnapshot old = snapshot;
+        DmaSnapshot next = DmaSnapshot.EMPTY;
+        for (DmaRegion region : old.regions) {
+            next = next.with(region.reachedBy(null, null));
+        }
+        snapshot = next;
+        user.run();
+        for (DmaRegion region : old.regions) {
+            closeMapping(region);
+        }
+    }
+
+    private void closeMapping(DmaRegion region) {
+        if (region.mapping != null) {
+            region.mapping.close();
+            mappedBytes -= region.size;
+        }
+    }
+
+    private static void closeFile(DmaRegion region) {
+        if (region.file != null) {
+            region.file.close();
+        }
+    }
+
+    private void check(long address, long size, Fd fd, long fdOffset) throws ErrnoException {
+        if (size == 0 || Long.compareUnsigned(address, -size) > 0) {
+            throw new ErrnoException("map " + range(address, size) + ": empty or wraps around", Errno.EINVAL);
+        }
+        if (Long.compareUnsigned(size, MAX_REGION_BYTES) > 0 || snapshot.regions.length >= MAX_REGIONS) {
+            throw new ErrnoException("map " + range(address, size) + ": beyond the limits", Errno.ENOSPC);
+        }
+        if (fd != null && ((address | size | fdOffset) & PAGE_MASK) != 0) {
+            throw new ErrnoException("map " + range(address, size) + ": not page aligned", Errno.EINVAL);
+        }
+        if (fd != null && (fdOffset < 0 || fdOffset > Long.MAX_VALUE - size)) {
+            throw new ErrnoException("map " + range(address, size) + ": bad file offset", Errno.EINVAL);
+        }
+    }
+
+    private static boolean isSame(DmaRegion region, long address, long size, boolean read, boolean write, Fd fd) {
+        // Whether two descriptors are the same file at the same offset cannot be told cheaply: only fd-less maps
+        // repeat.
+        return fd == null
+                && !region.hasFile
+                && region.address == address
+                && region.size == size
+                && region.readable == read
+                && region.writable == write;
+    }
+
+    private static String range(long address, long size) {
+        return "0x" + Long.toHexString(address) + " + 0x" + Long.toHexString(size);
+    }
+}

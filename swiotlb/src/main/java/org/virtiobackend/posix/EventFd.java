@@ -1,0 +1,54 @@
+package org.virtiobackend.posix;
+
+/**
+ * An eventfd: a counter that one side adds to and the other side polls.
+ *
+ * <p>{@link #signal} may come from any thread. {@link #drain} belongs to one reader at a time.
+ */
+public final class EventFd implements AutoCloseable {
+    private static final int EFD_CLOEXEC = 0x80000;
+    private static final int EFD_NONBLOCK = 0x800;
+    private static final NativeBuffer ONE = one();
+
+    private final Fd fd;
+    private final NativeBuffer count = NativeBuffer.allocate(8);
+
+    private EventFd(Fd fd) {
+        this.fd = fd;
+    }
+
+    public static EventFd create() throws ErrnoException {
+        int raw = (int) ErrnoException.check(LibC.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create eventfd");
+        return new EventFd(Fd.adopt(raw));
+    }
+
+    /** Takes over a descriptor that came from a peer; it is closed with this object. */
+    public static EventFd adopt(Fd fd) {
+        return new EventFd(fd);
+    }
+
+    public Fd fd() {
+        return fd;
+    }
+
+    /** Adds 1. A closed or full eventfd swallows it: the peer is gone or already awake. */
+    public void signal() {
+        LibC.write(fd.value(), ONE.address(), 8);
+    }
+
+    /** Takes the counter and returns it, 0 when nothing was signalled. */
+    public long drain() {
+        return LibC.read(fd.value(), count.address(), 8) == 8 ? count.buffer().getLong(0) : 0;
+    }
+
+    @Override
+    public void close() {
+        fd.close();
+    }
+
+    private static NativeBuffer one() {
+        NativeBuffer buffer = NativeBuffer.allocate(8);
+        buffer.buffer().putLong(0, 1);
+        return buffer;
+    }
+}
