@@ -1,0 +1,28 @@
+package org.virtiobackend.virtio.device;
+
+import org.virtiobackend.posix.Fd;
+
+/** What an active device is given: its negotiated features, its queues, and a way to fail. */
+public interface DeviceContext {
+    /** All accepted feature bits. */
+    long features();
+
+    /** Number of queues of the device, enabled or not. */
+    int queueCount();
+
+    /** Whether the driver enabled this queue before DRIVER_OK. */
+    boolean isEnabled(int queue);
+
+    /** Entries of a queue as the driver set it up. */
+    int queueSize(int queue);
+
+    /**
+     * Lets {@code handler} serve an enabled queue from now on, on one worker.
+     *
+     * @param wakeOn descriptors whose readability also wakes the handler; they stay the device's
+     */
+    void attach(int queue, QueueHandler handler, Fd... wakeOn);
+
+    /** Stops the device with DEVICE_NEEDS_RESET; from any thread. */
+    void fail(Throwable cause);
+}

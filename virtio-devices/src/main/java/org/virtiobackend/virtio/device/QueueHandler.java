@@ -1,0 +1,19 @@
+package org.virtiobackend.virtio.device;
+
+import java.io.IOException;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/** Serves one queue: the class that the author of a device thinks about. Runs on the worker that owns the queue. */
+@FunctionalInterface
+public interface QueueHandler {
+    /**
+     * Polls and serves at most {@code budget} chains. Each is completed now or later, by {@code chain.complete}; no chain is held
+     * while waiting for the outside world. The caller publishes and notifies.
+     *
+     * @return chains taken plus other work done; 0 means idle
+     * @throws VirtqueueException from the queue: the device needs a reset
+     * @throws IOException the backend is beyond use: the device needs a reset
+     */
+    int drain(Virtqueue queue, int budget) throws VirtqueueException, IOException;
+}

@@ -1,0 +1,309 @@
+package org.virtiobackend.virtio.device.worker;
+
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.virtiobackend.dma.DmaSpace;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.DeviceActivationException;
+import org.virtiobackend.virtio.device.DeviceContext;
+import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.queue.PackedVirtqueue;
+import org.virtiobackend.virtio.queue.QueueConfig;
+import org.virtiobackend.virtio.queue.SplitVirtqueue;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/**
+ * One activation of one device, from DRIVER_OK to reset: its queues on their workers, and the rendezvous by which control takes
+ * memory away from them. Control methods belong to one thread; {@link #kick} and {@link #fail} to any.
+ */
+public final class DeviceRuntime implements DeviceContext {
+    private static final Fd[] NO_FDS = {};
+    private static final long RECHECK_MILLIS = 100;
+
+    private final long features;
+    private final QueueConfig[] configs;
+    private final Supplier<DmaSpace> spaces;
+    private final WorkerPool pool;
+    private final DeviceEvents events;
+    private final QueueTask[] tasks;
+    private final QueueHandler[] handlers;
+    private final Fd[][] wakeOn;
+    private final QueueStatistics[] statistics;
+    private final AtomicBoolean failed = new AtomicBoolean();
+    private final Object progress = new Object();
+    private volatile QuiesceWaiter waiter;
+    private boolean paused;
+    private VirtqueueException attachFailure;
+
+    private DeviceRuntime(
+            long features,
+            QueueConfig[] configs,
+            Supplier<DmaSpace> spaces,
+            WorkerPool pool,
+            DeviceEvents events,
+            QueueStatistics[] statistics) {
+        this.features = features;
+        this.configs = configs.clone();
+        this.spaces = spaces;
+        this.pool = pool;
+        this.events = events;
+        this.tasks = new QueueTask[configs.length];
+        this.handlers = new QueueHandler[configs.length];
+        this.wakeOn = new Fd[configs.length][];
+        this.statistics = statistics;
+    }
+
+    /**
+     * Activates a device.
+     *
+     * @param queues what the driver set up; null for a queue that it did not enable
+     * @param spaces gives each queue its memory
+     * @param statistics counters to go on with, one per queue
+     * @throws DeviceActivationException the device refuses, or a queue is nowhere it may be; nothing runs then
+     */
+    public static DeviceRuntime start(
+            VirtioDevice device,
+            long features,
+            QueueConfig[] queues,
+            Supplier<DmaSpace> spaces,
+            WorkerPool pool,
+            DeviceEvents events,
+            QueueStatistics[] statistics)
+            throws DeviceActivationException {
+        DeviceRuntime runtime = new DeviceRuntime(features, queues, spaces, pool, events, statistics);
+        try {
+            device.activate(runtime);
+            runtime.throwAttachFailure();
+        } catch (DeviceActivationException | RuntimeException e) {
+            runtime.forEach(task -> task.worker().forget());
+            throw e;
+        }
+        runtime.forEach(task -> task.worker().add(task));
+        return runtime;
+    }
+
+    /** As above with counters of its own. */
+    public static DeviceRuntime start(
+            VirtioDevice device,
+            long features,
+            QueueConfig[] queues,
+            Supplier<DmaSpace> spaces,
+            WorkerPool pool,
+            DeviceEvents events)
+            throws DeviceActivationException {
+        return start(device, features, queues, spaces, pool, events, newStatistics(queues.length));
+    }
+
+    public static QueueStatistics[] newStatistics(int queues) {
+        QueueStatistics[] all = new QueueStatistics[queues];
+        for (int i = 0; i < queues; i++) {
+            all[i] = new QueueStatistics();
+        }
+        return all;
+    }
+
+    /** How control waits for workers when it is also the one that workers wait for; null: it just waits. */
+    public void setQuiesceWaiter(QuiesceWaiter newWaiter) {
+        waiter = newWaiter;
+    }
+
+    // ---- what the device sees
+
+    @Override
+    public long features() {
+        return features;
+    }
+
+    @Override
+    public int queueCount() {
+        return configs.length;
+    }
+
+    @Override
+    public boolean isEnabled(int queue) {
+        return configs[queue] != null;
+    }
+
+    @Override
+    public int queueSize(int queue) {
+        return configs[queue].size();
+    }
+
+    @Override
+    public void attach(int queue, QueueHandler handler, Fd... fds) {
+        handlers[queue] = handler;
+        wakeOn[queue] = fds.length == 0 ? NO_FDS : fds.clone();
+        if (configs[queue] == null) {
+            return;
+        }
+        QueueTask task = new QueueTask(this, queue, handler, wakeOn[queue], statistics[queue]);
+        try {
+            Virtqueue live = newQueue(configs[queue], task);
+            task.bind(live, pool.leastLoaded());
+            tasks[queue] = task;
+        } catch (VirtqueueException e) {
+            attachFailure = e;
+        }
+    }
+
+    @Override
+    public void fail(Throwable cause) {
+        if (failed.compareAndSet(false, true)) {
+            for (QueueTask task : tasks) {
+                if (task != null) {
+                    task.die();
+                }
+            }
+            events.needsReset(cause);
+        }
+    }
+
+    // ---- what the transport does
+
+    /** Somebody made buffers of this queue available. */
+    public void kick(int queue) {
+        QueueTask task = tasks[queue];
+        if (task != null) {
+            task.kick();
+        }
+    }
+
+    /** Stops touching memory until {@link #resume}; returns when no worker does. */
+    public void pause() {
+        paused = true;
+        quiesce();
+    }
+
+    public void resume() {
+        paused = false;
+        quiesce();
+    }
+
+    /** Returns when every queue uses the newest mappings and nothing of the old ones; chains in flight finish first. */
+    public void refreshMemory() {
+        quiesce();
+    }
+
+    /** Takes no more chains; the runtime is stopped when those in flight are back. */
+    public void beginStop() {
+        forEach(QueueTask::requestStop);
+    }
+
+    public boolean isStopped() {
+        return all(QueueTask::isStopped);
+    }
+
+    public void awaitStopped() {
+        beginStop();
+        await(this::isStopped);
+        forEach(task -> task.worker().forget());
+        Arrays.fill(tasks, null);
+    }
+
+    /** Ends one queue (virtio 1.4 2.6.1); returns when its chains are back. False when it was not live. */
+    public boolean stopQueue(int queue) {
+        QueueTask task = tasks[queue];
+        if (task == null) {
+            return false;
+        }
+        task.requestStop();
+        await(task::isStopped);
+        task.worker().forget();
+        tasks[queue] = null;
+        configs[queue] = null;
+        return true;
+    }
+
+    /** Starts a queue that was not enabled before, or reset, with the handler that the device attached. */
+    public void startQueue(QueueConfig config) throws DeviceActivationException {
+        int queue = config.index();
+        if (handlers[queue] == null || tasks[queue] != null) {
+            throw new DeviceActivationException("queue " + queue + " cannot be started now");
+        }
+        configs[queue] = config;
+        attach(queue, handlers[queue], wakeOn[queue]);
+        throwAttachFailure();
+        tasks[queue].requestQuietBeforeStart(paused);
+        tasks[queue].worker().add(tasks[queue]);
+    }
+
+    public QueueStatistics statistics(int queue) {
+        return statistics[queue];
+    }
+
+    // ---- workers
+
+    DeviceEvents events() {
+        return events;
+    }
+
+    /** A worker has met a request. */
+    void progress() {
+        synchronized (progress) {
+            progress.notifyAll();
+        }
+    }
+
+    private void throwAttachFailure() throws DeviceActivationException {
+        if (attachFailure != null) {
+            VirtqueueException failure = attachFailure;
+            attachFailure = null;
+            throw new DeviceActivationException(failure.getMessage(), failure);
+        }
+    }
+
+    private Virtqueue newQueue(QueueConfig config, QueueTask task) throws VirtqueueException {
+        return (features & VirtioFeature.VIRTIO_F_RING_PACKED) != 0
+                ? new PackedVirtqueue(config, features, spaces.get(), task)
+                : new SplitVirtqueue(config, features, spaces.get(), task);
+    }
+
+    private void quiesce() {
+        forEach(task -> task.requestQuiet(paused));
+        await(() -> all(QueueTask::isQuiet));
+    }
+
+    private void await(BooleanSupplier done) {
+        QuiesceWaiter special = waiter;
+        while (special != null && !done.getAsBoolean()) {
+            special.await(done);
+        }
+        boolean interrupted = false;
+        synchronized (progress) {
+            while (!done.getAsBoolean()) {
+                try {
+                    progress.wait(RECHECK_MILLIS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void forEach(Consumer<QueueTask> action) {
+        for (QueueTask task : tasks) {
+            if (task != null) {
+                action.accept(task);
+            }
+        }
+    }
+
+    private boolean all(Predicate<QueueTask> test) {
+        for (QueueTask task : tasks) {
+            if (task != null && !test.test(task)) {
+                return false;
+            }
+        }
+        return true;
+    }
+}

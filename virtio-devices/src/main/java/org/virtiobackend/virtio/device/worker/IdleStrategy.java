@@ -1,0 +1,57 @@
+package org.virtiobackend.virtio.device.worker;
+
+/**
+ * How long a worker polls after its last work before it sleeps. The adaptive form follows how long the last sleeps were: a short
+ * sleep would have been better spent polling. Belongs to one worker.
+ */
+final class IdleStrategy {
+    /** Longest time the adaptive form polls, ns. */
+    static final long ADAPTIVE_MAX_NANOS = 50_000;
+
+    private static final long ADAPTIVE_STEP_NANOS = 5_000;
+
+    private final boolean forever;
+    private final boolean adaptive;
+    private long spinNanos;
+
+    private IdleStrategy(boolean forever, boolean adaptive, long spinNanos) {
+        this.forever = forever;
+        this.adaptive = adaptive;
+        this.spinNanos = spinNanos;
+    }
+
+    /** @param pollMicros -1 never sleep, otherwise that long */
+    static IdleStrategy fixed(long pollMicros) {
+        return new IdleStrategy(pollMicros < 0, false, Math.max(0, pollMicros) * 1000);
+    }
+
+    static IdleStrategy adaptive() {
+        return new IdleStrategy(false, true, ADAPTIVE_STEP_NANOS);
+    }
+
+    boolean spinsForever() {
+        return forever;
+    }
+
+    long spinNanos() {
+        return spinNanos;
+    }
+
+    /** Polling found work before the time was up. */
+    void spinPaidOff() {}
+
+    /** The worker slept this long. */
+    void slept(long nanos) {
+        if (!adaptive) {
+            return;
+        }
+        if (nanos < ADAPTIVE_MAX_NANOS) {
+            spinNanos = Math.min(ADAPTIVE_MAX_NANOS, Math.max(ADAPTIVE_STEP_NANOS, spinNanos * 2));
+        } else {
+            spinNanos /= 2;
+            if (spinNanos < ADAPTIVE_STEP_NANOS / 4) {
+                spinNanos = 0;
+            }
+        }
+    }
+}

@@ -1,0 +1,288 @@
+package org.virtiobackend.virtio.device.worker;
+
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.queue.ChainCompletion;
+import org.virtiobackend.virtio.queue.CompletedChains;
+import org.virtiobackend.virtio.queue.DescriptorChain;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/**
+ * One live queue on its worker: drains the handler, returns finished chains, publishes and notifies once per batch.
+ *
+ * <p>Fields without a note belong to the worker. Control asks through the volatile ones and waits for the answer in
+ * {@link DeviceRuntime}.
+ */
+final class QueueTask implements ChainCompletion {
+    /** Chains taken in one go before other queues of the worker get their turn. */
+    static final int BUDGET = 64;
+
+    private final DeviceRuntime runtime;
+    private final int index;
+    private final QueueHandler handler;
+    private final Fd[] wakeOn;
+    private final QueueStatistics statistics;
+    private final CompletedChains completed = new CompletedChains();
+
+    private Virtqueue queue;
+    private Worker worker;
+    private int deferred;
+    private boolean usedAdded;
+    private boolean kicksOn = true;
+    private volatile boolean dead;
+
+    /** Set by a kick from any thread, taken by the worker. */
+    private volatile boolean kicked = true;
+    /** Counts what control wants: each request makes the queue let go of all memory and look at the mappings again. */
+    private volatile int request;
+    /** The last request that was met; written by the worker. */
+    private volatile int answered;
+    /** Serve nothing after the present request is met. */
+    private volatile boolean paused;
+    /** End instead of going on. */
+    private volatile boolean stopping;
+
+    private volatile boolean stopped;
+
+    QueueTask(DeviceRuntime runtime, int index, QueueHandler handler, Fd[] wakeOn, QueueStatistics statistics) {
+        this.runtime = runtime;
+        this.index = index;
+        this.handler = handler;
+        this.wakeOn = wakeOn;
+        this.statistics = statistics;
+    }
+
+    void bind(Virtqueue newQueue, Worker newWorker) {
+        queue = newQueue;
+        worker = newWorker;
+    }
+
+    int index() {
+        return index;
+    }
+
+    Worker worker() {
+        return worker;
+    }
+
+    Fd[] wakeOn() {
+        return wakeOn;
+    }
+
+    // ---- any thread
+
+    void kick() {
+        statistics.kicks++;
+        if (!kicked) {
+            kicked = true;
+        }
+        worker.wake();
+    }
+
+    /** Control only: asks the queue to let go of memory; {@link #isQuiet} tells when it has. */
+    void requestQuiet(boolean pause) {
+        paused = pause;
+        request++;
+        worker.wake();
+    }
+
+    /** Control only: how a queue starts that nobody runs yet. */
+    void requestQuietBeforeStart(boolean pause) {
+        paused = pause;
+    }
+
+    /** Control only: asks the queue to end once its chains are back. */
+    void requestStop() {
+        stopping = true;
+        request++;
+        worker.wake();
+    }
+
+    boolean isQuiet() {
+        return stopped || answered == request;
+    }
+
+    boolean isStopped() {
+        return stopped;
+    }
+
+    @Override
+    public void completed(DescriptorChain chain) {
+        if (Thread.currentThread() == worker.thread() && !chain.isDeferred()) {
+            finish(chain);
+        } else {
+            completed.push(chain);
+            worker.wake();
+        }
+    }
+
+    // ---- the worker
+
+    @Override
+    public void deferred(DescriptorChain chain) {
+        deferred++;
+    }
+
+    /** Does what there is to do; returns an amount of work, 0 for idle. */
+    int run() {
+        if (stopped) {
+            return 0;
+        }
+        try {
+            int wanted = request;
+            int work = takeCompleted();
+            if (wanted != answered) {
+                work += settle(wanted);
+            } else if (!paused && !dead && (kicked || !queue.isRemote())) {
+                work += drain();
+            }
+            if (usedAdded) {
+                publish();
+            }
+            return work;
+        } catch (Throwable t) {
+            // A mapping that died shows as InternalError: it fails this device, not the process.
+            fail(t);
+            return 1;
+        }
+    }
+
+    private int drain() throws Exception {
+        if (kicked) {
+            kicked = false;
+        }
+        if (kicksOn) {
+            suppressKicks();
+        }
+        int work = handler.drain(queue, BUDGET);
+        if (work > 0 && queue.isRemote()) {
+            kicked = true;
+        }
+        return work;
+    }
+
+    private int takeCompleted() {
+        if (completed.isEmpty()) {
+            return 0;
+        }
+        int count = 0;
+        DescriptorChain chain = completed.takeAll();
+        while (chain != null) {
+            DescriptorChain next = CompletedChains.next(chain);
+            deferred--;
+            finish(chain);
+            count++;
+            chain = next;
+        }
+        return count;
+    }
+
+    private void finish(DescriptorChain chain) {
+        if (dead) {
+            return;
+        }
+        try {
+            long written = chain.written();
+            statistics.requests++;
+            statistics.bytesRead += chain.readable().segments().totalBytes();
+            statistics.bytesWritten += written;
+            queue.addUsed(chain, written);
+            usedAdded = true;
+        } catch (VirtqueueException e) {
+            fail(e);
+        }
+    }
+
+    private void publish() throws VirtqueueException {
+        usedAdded = false;
+        if (dead) {
+            return;
+        }
+        queue.publishUsed();
+        if (queue.driverWantsNotification()) {
+            statistics.notifications++;
+            runtime.events().usedBufferNotification(index);
+        }
+    }
+
+    /** Meets a request of control once nothing is out; polls nothing new until then. */
+    private int settle(int wanted) throws VirtqueueException {
+        if (usedAdded) {
+            publish();
+        }
+        if (deferred > 0) {
+            return 0;
+        }
+        if (stopping) {
+            worker.remove(this);
+            stopped = true;
+        } else if (!dead) {
+            queue.reattach();
+            kicked = true;
+        }
+        answered = wanted;
+        runtime.progress();
+        return 1;
+    }
+
+    private void fail(Throwable cause) {
+        dead = true;
+        usedAdded = false;
+        runtime.fail(cause);
+    }
+
+    /** Fails the device if its memory is what a fault was about; true when it was. */
+    boolean failIfMemoryIsGone(Throwable cause) {
+        if (dead || queue.memoryIsIntact()) {
+            return false;
+        }
+        fail(cause);
+        return true;
+    }
+
+    /** Another queue of the device failed: this one stops serving as well. */
+    void die() {
+        dead = true;
+    }
+
+    /** Called when the worker begins to poll. */
+    void suppressKicks() {
+        if (!kicksOn || !isServing()) {
+            return;
+        }
+        kicksOn = false;
+        try {
+            queue.suppressKicks();
+        } catch (Throwable t) {
+            fail(t);
+        }
+    }
+
+    /** Called before the worker sleeps; true when there is work after all. */
+    boolean enableKicks() {
+        if (!isServing()) {
+            return false;
+        }
+        kicksOn = true;
+        try {
+            boolean more = queue.enableKicks();
+            if (more) {
+                kicked = true;
+            }
+            return more;
+        } catch (Throwable t) {
+            fail(t);
+            return false;
+        }
+    }
+
+    /** A last look before sleeping, after the worker has said that it sleeps. */
+    boolean hasPending() {
+        return !completed.isEmpty() || request != answered && deferred == 0 || kicked && isServing();
+    }
+
+    boolean isServing() {
+        return request == answered && !paused && !dead && !stopped;
+    }
+}

@@ -1,0 +1,334 @@
+package org.virtiobackend.virtio.queue;
+
+import static org.virtiobackend.virtio.queue.SplitLayout.*;
+
+import org.virtiobackend.dma.DmaAccess;
+import org.virtiobackend.dma.DmaFaultException;
+import org.virtiobackend.dma.DmaSpace;
+import org.virtiobackend.dma.RingAccess;
+import org.virtiobackend.virtio.VirtioFeature;
+
+/** The device side of a split virtqueue (virtio 1.4 2.7). */
+public final class SplitVirtqueue implements Virtqueue {
+    private final QueueConfig config;
+    private final int size;
+    private final int mask;
+    private final boolean indirect;
+    private final boolean eventIdx;
+    private final DmaSpace space;
+    private final ChainBuilder builder;
+    private final ChainCompletion completion;
+    private final DescriptorChain[] chains;
+
+    private final RingAccess desc = new RingAccess();
+    private final RingAccess avail = new RingAccess();
+    private final RingAccess used = new RingAccess();
+
+    /** Next entry of the available ring to take, a 16-bit counter. */
+    private int nextAvail;
+    /** The driver's index as last seen. */
+    private int knownAvail;
+    /** Our own index; never read back from shared memory. */
+    private int nextUsed;
+
+    private int publishedUsed;
+    private int notifiedUsed;
+    private int inFlight;
+
+    /**
+     * @param features negotiated bits
+     * @param space memory of this queue; the queue is its only user
+     * @param completion told about chains that the handler finishes
+     * @throws VirtqueueException an area is not accessible or misaligned
+     */
+    public SplitVirtqueue(QueueConfig config, long features, DmaSpace space, ChainCompletion completion)
+            throws VirtqueueException {
+        if (Integer.bitCount(config.size()) != 1 || config.size() > MAX_SIZE) {
+            throw new VirtqueueException("queue size " + config.size() + " of a split virtqueue");
+        }
+        this.config = config;
+        this.size = config.size();
+        this.mask = size - 1;
+        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
+        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
+        this.space = space;
+        this.builder = new ChainBuilder(space, size);
+        this.completion = completion;
+        this.chains = new DescriptorChain[size];
+        space.refresh();
+        try {
+            attachAreas();
+        } catch (DmaFaultException e) {
+            throw ChainBuilder.fault("queue " + config.index(), e);
+        }
+    }
+
+    @Override
+    public int index() {
+        return config.index();
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public DescriptorChain poll() throws VirtqueueException {
+        if (nextAvail == knownAvail && !lookForMore()) {
+            return null;
+        }
+        int head = avail.getU16(RING + AVAIL_ENTRY * (nextAvail & mask));
+        if (head >= size) {
+            throw new VirtqueueException("available head " + head + " in a queue of " + size);
+        }
+        DescriptorChain chain = chains[head];
+        if (chain == null) {
+            chain = new DescriptorChain(completion);
+            chains[head] = chain;
+        } else if (chain.inFlight()) {
+            throw new VirtqueueException("descriptor " + head + " made available while in use");
+        }
+        chain.begin(head);
+        builder.begin(chain);
+        int descriptors = walk(head);
+        builder.finish(descriptors);
+        nextAvail = (nextAvail + 1) & 0xffff;
+        inFlight++;
+        return chain;
+    }
+
+    private boolean lookForMore() throws VirtqueueException {
+        if (!avail.isAttached()) {
+            return false;
+        }
+        if (avail.isRemote()) {
+            fetchAvailable();
+        }
+        int index = avail.getU16Acquire(IDX);
+        int count = (index - nextAvail) & 0xffff;
+        if (count == 0) {
+            return false;
+        }
+        if (count > size) {
+            throw new VirtqueueException("available index " + index + " is " + count + " ahead in a queue of " + size);
+        }
+        knownAvail = index;
+        return true;
+    }
+
+    private void fetchAvailable() throws VirtqueueException {
+        try {
+            // One message after the other: what the index announces must be read after it.
+            avail.fetch(0, RING);
+            if (avail.getU16(IDX) != nextAvail) {
+                avail.fetch(RING, AVAIL_ENTRY * size);
+                desc.fetch(0, descBytes(size));
+            }
+        } catch (DmaFaultException e) {
+            throw ChainBuilder.fault("ring", e);
+        }
+    }
+
+    /** Walks a chain once; returns how many ring descriptors it occupies. */
+    private int walk(int head) throws VirtqueueException {
+        int index = head;
+        int count = 0;
+        while (true) {
+            int at = index * DESCRIPTOR_SIZE;
+            long address = desc.getU64(at + DESCRIPTOR_ADDR);
+            long rest = desc.getU64(at + DESCRIPTOR_LEN);
+            long length = rest & 0xffff_ffffL;
+            int flags = (int) (rest >>> 32) & 0xffff;
+            count++;
+            if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
+                walkTable(address, length, flags);
+                return count;
+            }
+            builder.add(address, length, (flags & VIRTQ_DESC_F_WRITE) != 0);
+            if ((flags & VIRTQ_DESC_F_NEXT) == 0) {
+                return count;
+            }
+            index = (int) (rest >>> 48);
+            if (index >= size) {
+                throw new VirtqueueException("next descriptor " + index + " in a queue of " + size);
+            }
+        }
+    }
+
+    // virtio 1.4 2.7.5.3.2: the write flag of the descriptor that names the table is ignored
+    private void walkTable(long address, long length, int tableFlags) throws VirtqueueException {
+        if (!indirect) {
+            throw new VirtqueueException("indirect descriptor without VIRTIO_F_INDIRECT_DESC");
+        }
+        if ((tableFlags & VIRTQ_DESC_F_NEXT) != 0) {
+            throw new VirtqueueException("descriptor with both INDIRECT and NEXT");
+        }
+        int entries = builder.openTable(address, length);
+        int index = 0;
+        while (true) {
+            int at = index * DESCRIPTOR_SIZE;
+            long entryAddress = builder.tableLong(at + DESCRIPTOR_ADDR);
+            long rest = builder.tableLong(at + DESCRIPTOR_LEN);
+            int flags = (int) (rest >>> 32) & 0xffff;
+            if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
+                throw new VirtqueueException("indirect descriptor inside an indirect table");
+            }
+            builder.add(entryAddress, rest & 0xffff_ffffL, (flags & VIRTQ_DESC_F_WRITE) != 0);
+            if ((flags & VIRTQ_DESC_F_NEXT) == 0) {
+                return;
+            }
+            index = (int) (rest >>> 48);
+            if (index >= entries) {
+                throw new VirtqueueException("next descriptor " + index + " in an indirect table of " + entries);
+            }
+        }
+    }
+
+    @Override
+    public void unpoll(DescriptorChain chain) {
+        chain.end();
+        nextAvail = (nextAvail - 1) & 0xffff;
+        inFlight--;
+    }
+
+    @Override
+    public void addUsed(DescriptorChain chain, long written) throws VirtqueueException {
+        long length = Math.min(written, chain.writableSegments().totalBytes());
+        try {
+            chain.writableSegments().commit(length);
+        } catch (DmaFaultException e) {
+            throw ChainBuilder.fault("buffer", e);
+        }
+        used.putU64(RING + USED_ENTRY * (nextUsed & mask), chain.head() | length << 32);
+        nextUsed = (nextUsed + 1) & 0xffff;
+        chain.end();
+        inFlight--;
+    }
+
+    @Override
+    public void publishUsed() throws VirtqueueException {
+        if (nextUsed == publishedUsed) {
+            return;
+        }
+        if (used.isRemote()) {
+            flushUsed();
+        }
+        used.putU16Release(IDX, nextUsed);
+        publishedUsed = nextUsed;
+        flush(used, IDX, 2);
+    }
+
+    private void flushUsed() throws VirtqueueException {
+        int first = publishedUsed & mask;
+        int count = (nextUsed - publishedUsed) & 0xffff;
+        int untilEnd = Math.min(count, size - first);
+        flush(used, RING + USED_ENTRY * first, USED_ENTRY * untilEnd);
+        if (count > untilEnd) {
+            flush(used, RING, USED_ENTRY * (count - untilEnd));
+        }
+    }
+
+    @Override
+    public boolean driverWantsNotification() throws VirtqueueException {
+        RingAccess.fullFence();
+        if (eventIdx) {
+            // virtio 1.4 2.7.7.2: only when the index passes used_event
+            fetch(avail, usedEvent(size), 2);
+            int event = avail.getU16(usedEvent(size));
+            boolean wanted = needEvent(event, publishedUsed, notifiedUsed);
+            notifiedUsed = publishedUsed;
+            return wanted;
+        }
+        fetch(avail, FLAGS, 2);
+        return (avail.getU16(FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
+    }
+
+    @Override
+    public void suppressKicks() throws VirtqueueException {
+        // With event index the driver is quiet until its index passes an avail_event that stays behind.
+        if (used.isAttached() && !eventIdx) {
+            used.putU16(FLAGS, VIRTQ_USED_F_NO_NOTIFY);
+            flush(used, FLAGS, 2);
+        }
+    }
+
+    @Override
+    public boolean enableKicks() throws VirtqueueException {
+        if (!used.isAttached()) {
+            return false;
+        }
+        if (eventIdx) {
+            used.putU16(availEvent(size), nextAvail);
+            flush(used, availEvent(size), 2);
+        } else {
+            used.putU16(FLAGS, 0);
+            flush(used, FLAGS, 2);
+        }
+        RingAccess.fullFence();
+        fetch(avail, IDX, 2);
+        return avail.getU16Acquire(IDX) != nextAvail;
+    }
+
+    @Override
+    public boolean hasAvailable() {
+        return nextAvail != knownAvail
+                || avail.isAttached() && !avail.isRemote() && avail.getU16Acquire(IDX) != nextAvail;
+    }
+
+    @Override
+    public boolean isRemote() {
+        return avail.isRemote();
+    }
+
+    @Override
+    public int inFlight() {
+        return inFlight;
+    }
+
+    @Override
+    public boolean reattach() {
+        space.refresh();
+        knownAvail = nextAvail;
+        try {
+            attachAreas();
+            return true;
+        } catch (DmaFaultException e) {
+            desc.detach();
+            avail.detach();
+            used.detach();
+            return false;
+        }
+    }
+
+    @Override
+    public boolean memoryIsIntact() {
+        return space.isIntact();
+    }
+
+    private void attachAreas() throws DmaFaultException {
+        space.attach(config.queueDesc(), descBytes(size), DESC_ALIGNMENT, DmaAccess.READ, desc);
+        space.attach(config.queueDriver(), availBytes(size), AVAIL_ALIGNMENT, DmaAccess.READ, avail);
+        space.attach(config.queueDevice(), usedBytes(size), USED_ALIGNMENT, DmaAccess.WRITE, used);
+    }
+
+    private static void fetch(RingAccess area, int offset, int length) throws VirtqueueException {
+        if (area.isRemote()) {
+            try {
+                area.fetch(offset, length);
+            } catch (DmaFaultException e) {
+                throw ChainBuilder.fault("ring", e);
+            }
+        }
+    }
+
+    private static void flush(RingAccess area, int offset, int length) throws VirtqueueException {
+        if (area.isRemote()) {
+            try {
+                area.flush(offset, length);
+            } catch (DmaFaultException e) {
+                throw ChainBuilder.fault("ring", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+package org.virtiobackend.virtio.queue.driver;
+
+import static org.virtiobackend.virtio.queue.PackedLayout.*;
+
+import org.virtiobackend.dma.RingAccess;
+import org.virtiobackend.swiotlb.driver.DmaBuffer;
+import org.virtiobackend.swiotlb.driver.DriverMemory;
+import org.virtiobackend.virtio.VirtioFeature;
+
+/** The driver side of a packed virtqueue (virtio 1.4 2.8), its areas open to those who break the rules on purpose. */
+public final class PackedDriverQueue implements DriverVirtqueue {
+    private static final int TABLE_ENTRIES = 16;
+
+    private final int index;
+    private final int size;
+    private final boolean indirect;
+    private final boolean eventIdx;
+    private final DmaBuffer descMemory;
+    private final DmaBuffer driverMemory;
+    private final DmaBuffer deviceMemory;
+    private final DmaBuffer tableMemory;
+    private final RingAccess desc = new RingAccess();
+    private final RingAccess driverEvent = new RingAccess();
+    private final RingAccess deviceEvent = new RingAccess();
+    private final RingAccess tables = new RingAccess();
+
+    /** Free buffer ids; the first {@link #freeIdCount} are valid. */
+    private final int[] freeIds;
+    /** Ring descriptors that the buffer with this id occupies; 0 when the driver owns it. */
+    private final int[] occupied;
+
+    private final long[] addresses;
+    private final int[] lengths;
+
+    private int freeIdCount;
+    private int free;
+    private int nextAvail;
+    private boolean availWrap = true;
+    private int nextUsed;
+    private boolean usedWrap = true;
+    private int batchAt = -1;
+    private int batchFlags;
+    private int sinceKick;
+    private long usedLength;
+
+    private PackedDriverQueue(int index, int size, long features, DriverMemory memory) {
+        this.index = index;
+        this.size = size;
+        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
+        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
+        this.descMemory = allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
+        this.driverMemory = allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, driverEvent);
+        this.deviceMemory = allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, deviceEvent);
+        this.tableMemory =
+                indirect ? allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
+        this.freeIds = new int[size];
+        this.occupied = new int[size];
+        this.addresses = new long[size];
+        this.lengths = new int[size];
+        for (int i = 0; i < size; i++) {
+            freeIds[i] = size - 1 - i;
+        }
+        this.freeIdCount = size;
+        this.free = size;
+    }
+
+    /**
+     * Allocates the areas (and an indirect table per buffer id when INDIRECT_DESC is in {@code features}).
+     *
+     * @param size 1 to 32768, any number
+     * @throws IllegalStateException when {@code memory} has no room
+     */
+    public static PackedDriverQueue create(int index, int size, long features, DriverMemory memory) {
+        return new PackedDriverQueue(index, size, features, memory);
+    }
+
+    private static DmaBuffer allocate(DriverMemory memory, int length, int alignment, RingAccess access) {
+        DmaBuffer buffer = memory.allocate(length, alignment);
+        if (buffer == null) {
+            throw new IllegalStateException("no memory for a ring area of " + length + " bytes");
+        }
+        access.attachMapped(buffer.memory(), buffer.offset(), length);
+        return buffer;
+    }
+
+    /** Gives the areas back; the device must have been reset before. */
+    public void release(DriverMemory memory) {
+        memory.free(descMemory);
+        memory.free(driverMemory);
+        memory.free(deviceMemory);
+        if (tableMemory != null) {
+            memory.free(tableMemory);
+        }
+    }
+
+    public int index() {
+        return index;
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public int freeDescriptors() {
+        return free;
+    }
+
+    @Override
+    public int add(DmaBuffer[] readable, int readableCount, DmaBuffer[] writable, int writableCount) {
+        if (readableCount + writableCount > size) {
+            return -1;
+        }
+        for (int i = 0; i < readableCount; i++) {
+            addresses[i] = readable[i].dmaAddress();
+            lengths[i] = readable[i].length();
+        }
+        for (int i = 0; i < writableCount; i++) {
+            addresses[readableCount + i] = writable[i].dmaAddress();
+            lengths[readableCount + i] = writable[i].length();
+        }
+        return add(addresses, lengths, readableCount, writableCount);
+    }
+
+    @Override
+    public int add(long[] addresses, int[] lengths, int readableCount, int writableCount) {
+        int count = readableCount + writableCount;
+        boolean useTable = indirect && count > 1 && count <= TABLE_ENTRIES;
+        int needed = useTable ? 1 : count;
+        if (needed == 0 || needed > free || freeIdCount == 0) {
+            return -1;
+        }
+        int id = freeIds[--freeIdCount];
+        occupied[id] = needed;
+        free -= needed;
+        if (useTable) {
+            writeTable(id, addresses, lengths, readableCount, count);
+            long table = tableMemory.dmaAddress() + (long) id * TABLE_ENTRIES * DESCRIPTOR_SIZE;
+            writeDescriptor(table, count * DESCRIPTOR_SIZE, id, VIRTQ_DESC_F_INDIRECT);
+        } else {
+            for (int i = 0; i < count; i++) {
+                int flags = (i < readableCount ? 0 : VIRTQ_DESC_F_WRITE) | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0);
+                writeDescriptor(addresses[i], lengths[i], id, flags);
+            }
+        }
+        return id;
+    }
+
+    private void writeTable(int id, long[] addresses, int[] lengths, int readableCount, int count) {
+        int base = id * TABLE_ENTRIES * DESCRIPTOR_SIZE;
+        for (int i = 0; i < count; i++) {
+            int at = base + i * DESCRIPTOR_SIZE;
+            tables.putU64(at + DESCRIPTOR_ADDR, addresses[i]);
+            tables.putU32(at + DESCRIPTOR_LEN, lengths[i]);
+            tables.putU16(at + DESCRIPTOR_ID, 0);
+            tables.putU16(at + DESCRIPTOR_FLAGS, i < readableCount ? 0 : VIRTQ_DESC_F_WRITE);
+        }
+    }
+
+    /** The first descriptor of a batch gets its flags with {@link #publish}: the device looks at them in order. */
+    private void writeDescriptor(long address, int length, int id, int flags) {
+        int base = nextAvail * DESCRIPTOR_SIZE;
+        desc.putU64(base + DESCRIPTOR_ADDR, address);
+        desc.putU32(base + DESCRIPTOR_LEN, length);
+        desc.putU16(base + DESCRIPTOR_ID, id);
+        int allFlags = flags | availFlags(availWrap);
+        if (batchAt < 0) {
+            batchAt = nextAvail;
+            batchFlags = allFlags;
+        } else {
+            desc.putU16(base + DESCRIPTOR_FLAGS, allFlags);
+        }
+        sinceKick++;
+        if (++nextAvail == size) {
+            nextAvail = 0;
+            availWrap = !availWrap;
+        }
+    }
+
+    @Override
+    public void publish() {
+        if (batchAt >= 0) {
+            desc.putU16Release(batchAt * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS, batchFlags);
+            batchAt = -1;
+        }
+    }
+
+    @Override
+    public boolean deviceWantsKick() {
+        RingAccess.fullFence();
+        long event = deviceEvent.getU32(EVENT_DESC);
+        int count = sinceKick;
+        sinceKick = 0;
+        return switch ((int) (event >>> 16) & 3) {
+            case RING_EVENT_FLAGS_DISABLE -> false;
+            case RING_EVENT_FLAGS_DESC ->
+                needEvent((int) event & 0xffff, nextAvail, availWrap, Math.min(count, size), size);
+            default -> true;
+        };
+    }
+
+    @Override
+    public int pollUsed() {
+        int base = nextUsed * DESCRIPTOR_SIZE;
+        int flags = desc.getU16Acquire(base + DESCRIPTOR_FLAGS);
+        if (!isUsed(flags, usedWrap)) {
+            return -1;
+        }
+        int id = desc.getU16(base + DESCRIPTOR_ID);
+        if (id >= size || occupied[id] == 0) {
+            throw new IllegalStateException("device returned buffer id " + id + ", which it does not own");
+        }
+        // virtio 1.4 2.8.4: the length means something only with the write flag
+        usedLength = (flags & VIRTQ_DESC_F_WRITE) != 0 ? desc.getU32(base + DESCRIPTOR_LEN) : 0;
+        nextUsed += occupied[id];
+        if (nextUsed >= size) {
+            nextUsed -= size;
+            usedWrap = !usedWrap;
+        }
+        free += occupied[id];
+        occupied[id] = 0;
+        freeIds[freeIdCount++] = id;
+        return id;
+    }
+
+    @Override
+    public long usedLength() {
+        return usedLength;
+    }
+
+    @Override
+    public boolean enableInterrupts() {
+        if (eventIdx) {
+            driverEvent.putU16(EVENT_DESC, nextUsed | (usedWrap ? EVENT_WRAP : 0));
+            driverEvent.putU16Release(EVENT_FLAGS, RING_EVENT_FLAGS_DESC);
+        } else {
+            driverEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_ENABLE);
+        }
+        RingAccess.fullFence();
+        return isUsed(desc.getU16Acquire(nextUsed * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS), usedWrap);
+    }
+
+    @Override
+    public void disableInterrupts() {
+        driverEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_DISABLE);
+    }
+
+    @Override
+    public long queueDesc() {
+        return descMemory.dmaAddress();
+    }
+
+    @Override
+    public long queueDriver() {
+        return driverMemory.dmaAddress();
+    }
+
+    @Override
+    public long queueDevice() {
+        return deviceMemory.dmaAddress();
+    }
+
+    /** The descriptor ring itself. */
+    public RingAccess desc() {
+        return desc;
+    }
+
+    /** The driver event suppression structure itself. */
+    public RingAccess driverEvent() {
+        return driverEvent;
+    }
+
+    /** The device event suppression structure itself. */
+    public RingAccess deviceEvent() {
+        return deviceEvent;
+    }
+}

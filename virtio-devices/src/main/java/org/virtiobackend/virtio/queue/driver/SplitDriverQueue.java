@@ -1,0 +1,276 @@
+package org.virtiobackend.virtio.queue.driver;
+
+import static org.virtiobackend.virtio.queue.SplitLayout.*;
+
+import org.virtiobackend.dma.RingAccess;
+import org.virtiobackend.swiotlb.driver.DmaBuffer;
+import org.virtiobackend.swiotlb.driver.DriverMemory;
+import org.virtiobackend.virtio.VirtioFeature;
+
+/**
+ * The driver side of a split virtqueue (virtio 1.4 2.7). The areas are open to tests and conformance checks, which break the
+ * rules on purpose: {@link #desc}, {@link #avail}, {@link #used}.
+ */
+public final class SplitDriverQueue implements DriverVirtqueue {
+    /** Entries of the indirect table that each slot owns. */
+    static final int TABLE_ENTRIES = 16;
+
+    private final int index;
+    private final int size;
+    private final int mask;
+    private final boolean indirect;
+    private final boolean eventIdx;
+    private final DmaBuffer descMemory;
+    private final DmaBuffer availMemory;
+    private final DmaBuffer usedMemory;
+    private final DmaBuffer tableMemory;
+    private final RingAccess desc = new RingAccess();
+    private final RingAccess avail = new RingAccess();
+    private final RingAccess used = new RingAccess();
+    private final RingAccess tables = new RingAccess();
+
+    /** Link to the next free descriptor, or of a chain in use to its next one. */
+    private final int[] next;
+    /** Descriptors of the chain that starts here; 0 when not a head in use. */
+    private final int[] chainLength;
+
+    private final long[] addresses;
+    private final int[] lengths;
+
+    private int firstFree;
+    private int free;
+    private int nextAvail;
+    private int publishedAvail;
+    private int kickedAvail;
+    private int nextUsed;
+    private long usedLength;
+
+    private SplitDriverQueue(int index, int size, long features, DriverMemory memory) {
+        this.index = index;
+        this.size = size;
+        this.mask = size - 1;
+        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
+        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
+        this.descMemory = allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
+        this.availMemory = allocate(memory, availBytes(size), AVAIL_ALIGNMENT, avail);
+        this.usedMemory = allocate(memory, usedBytes(size), USED_ALIGNMENT, used);
+        this.tableMemory =
+                indirect ? allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
+        this.next = new int[size];
+        this.chainLength = new int[size];
+        this.addresses = new long[size];
+        this.lengths = new int[size];
+        for (int i = 0; i < size; i++) {
+            next[i] = i + 1;
+        }
+        this.free = size;
+    }
+
+    /**
+     * Allocates the areas (and an indirect table per slot when INDIRECT_DESC is in {@code features}).
+     *
+     * @param size a power of two of at most 32768
+     * @throws IllegalStateException when {@code memory} has no room
+     */
+    public static SplitDriverQueue create(int index, int size, long features, DriverMemory memory) {
+        return new SplitDriverQueue(index, size, features, memory);
+    }
+
+    private static DmaBuffer allocate(DriverMemory memory, int length, int alignment, RingAccess access) {
+        DmaBuffer buffer = memory.allocate(length, alignment);
+        if (buffer == null) {
+            throw new IllegalStateException("no memory for a ring area of " + length + " bytes");
+        }
+        access.attachMapped(buffer.memory(), buffer.offset(), length);
+        return buffer;
+    }
+
+    /** Gives the areas back; the device must have been reset before. */
+    public void release(DriverMemory memory) {
+        memory.free(descMemory);
+        memory.free(availMemory);
+        memory.free(usedMemory);
+        if (tableMemory != null) {
+            memory.free(tableMemory);
+        }
+    }
+
+    public int index() {
+        return index;
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public int freeDescriptors() {
+        return free;
+    }
+
+    @Override
+    public int add(DmaBuffer[] readable, int readableCount, DmaBuffer[] writable, int writableCount) {
+        if (readableCount + writableCount > size) {
+            return -1;
+        }
+        for (int i = 0; i < readableCount; i++) {
+            addresses[i] = readable[i].dmaAddress();
+            lengths[i] = readable[i].length();
+        }
+        for (int i = 0; i < writableCount; i++) {
+            addresses[readableCount + i] = writable[i].dmaAddress();
+            lengths[readableCount + i] = writable[i].length();
+        }
+        return add(addresses, lengths, readableCount, writableCount);
+    }
+
+    @Override
+    public int add(long[] addresses, int[] lengths, int readableCount, int writableCount) {
+        int count = readableCount + writableCount;
+        boolean useTable = indirect && count > 1 && count <= TABLE_ENTRIES;
+        int needed = useTable ? 1 : count;
+        if (needed == 0 || needed > free) {
+            return -1;
+        }
+        int head = firstFree;
+        if (useTable) {
+            firstFree = next[head];
+            writeTable(head, addresses, lengths, readableCount, count);
+        } else {
+            firstFree = writeChain(head, addresses, lengths, readableCount, count);
+        }
+        free -= needed;
+        chainLength[head] = needed;
+        avail.putU16(RING + AVAIL_ENTRY * (nextAvail & mask), head);
+        nextAvail = (nextAvail + 1) & 0xffff;
+        return head;
+    }
+
+    private void writeTable(int head, long[] addresses, int[] lengths, int readableCount, int count) {
+        int base = head * TABLE_ENTRIES * DESCRIPTOR_SIZE;
+        for (int i = 0; i < count; i++) {
+            int flags = (i < readableCount ? 0 : VIRTQ_DESC_F_WRITE) | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0);
+            writeDescriptor(tables, base + i * DESCRIPTOR_SIZE, addresses[i], lengths[i], flags, i + 1);
+        }
+        long address = tableMemory.dmaAddress() + base;
+        writeDescriptor(desc, head * DESCRIPTOR_SIZE, address, count * DESCRIPTOR_SIZE, VIRTQ_DESC_F_INDIRECT, 0);
+    }
+
+    private int writeChain(int head, long[] addresses, int[] lengths, int readableCount, int count) {
+        int at = head;
+        for (int i = 0; i < count; i++) {
+            int following = next[at];
+            int flags = (i < readableCount ? 0 : VIRTQ_DESC_F_WRITE) | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0);
+            writeDescriptor(desc, at * DESCRIPTOR_SIZE, addresses[i], lengths[i], flags, following);
+            at = following;
+        }
+        return at;
+    }
+
+    private static void writeDescriptor(RingAccess where, int at, long address, int length, int flags, int next) {
+        where.putU64(at + DESCRIPTOR_ADDR, address);
+        where.putU64(at + DESCRIPTOR_LEN, length & 0xffff_ffffL | (long) flags << 32 | (long) (next & 0xffff) << 48);
+    }
+
+    @Override
+    public void publish() {
+        avail.putU16Release(IDX, nextAvail);
+        publishedAvail = nextAvail;
+    }
+
+    @Override
+    public boolean deviceWantsKick() {
+        RingAccess.fullFence();
+        if (eventIdx) {
+            boolean wanted = needEvent(used.getU16(availEvent(size)), publishedAvail, kickedAvail);
+            kickedAvail = publishedAvail;
+            return wanted;
+        }
+        return (used.getU16(FLAGS) & VIRTQ_USED_F_NO_NOTIFY) == 0;
+    }
+
+    @Override
+    public int pollUsed() {
+        if (used.getU16Acquire(IDX) == nextUsed) {
+            return -1;
+        }
+        long element = used.getU64(RING + USED_ENTRY * (nextUsed & mask));
+        long head = element & 0xffff_ffffL;
+        if (head >= size || chainLength[(int) head] == 0) {
+            throw new IllegalStateException("device returned descriptor " + head + ", which it does not own");
+        }
+        usedLength = element >>> 32;
+        nextUsed = (nextUsed + 1) & 0xffff;
+        recycle((int) head);
+        return (int) head;
+    }
+
+    private void recycle(int head) {
+        int count = chainLength[head];
+        int last = head;
+        for (int i = 1; i < count; i++) {
+            last = next[last];
+        }
+        next[last] = firstFree;
+        firstFree = head;
+        free += count;
+        chainLength[head] = 0;
+    }
+
+    @Override
+    public long usedLength() {
+        return usedLength;
+    }
+
+    @Override
+    public boolean enableInterrupts() {
+        if (eventIdx) {
+            avail.putU16(usedEvent(size), nextUsed);
+        } else {
+            avail.putU16(FLAGS, 0);
+        }
+        RingAccess.fullFence();
+        return used.getU16Acquire(IDX) != nextUsed;
+    }
+
+    @Override
+    public void disableInterrupts() {
+        if (eventIdx) {
+            // An event index just behind asks for nothing until the counter wraps.
+            avail.putU16(usedEvent(size), (nextUsed - 1) & 0xffff);
+        } else {
+            avail.putU16(FLAGS, VIRTQ_AVAIL_F_NO_INTERRUPT);
+        }
+    }
+
+    @Override
+    public long queueDesc() {
+        return descMemory.dmaAddress();
+    }
+
+    @Override
+    public long queueDriver() {
+        return availMemory.dmaAddress();
+    }
+
+    @Override
+    public long queueDevice() {
+        return usedMemory.dmaAddress();
+    }
+
+    /** The descriptor area itself, for those who break it on purpose. */
+    public RingAccess desc() {
+        return desc;
+    }
+
+    /** The driver area itself. */
+    public RingAccess avail() {
+        return avail;
+    }
+
+    /** The device area itself. */
+    public RingAccess used() {
+        return used;
+    }
+}

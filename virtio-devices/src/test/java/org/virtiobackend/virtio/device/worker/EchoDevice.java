@@ -1,0 +1,108 @@
+package org.virtiobackend.virtio.device.worker;
+
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.virtiobackend.dma.SegmentList;
+import org.virtiobackend.virtio.device.DeviceConfig;
+import org.virtiobackend.virtio.device.DeviceContext;
+import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.queue.DescriptorChain;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/** Copies the readable part to the writable part: on the worker, or on another thread when told so. */
+final class EchoDevice implements VirtioDevice {
+    private final ExecutorService elsewhere = Executors.newFixedThreadPool(2);
+    private final DeviceConfig config = new DeviceConfig(8);
+    volatile boolean deferWork;
+    volatile long delayMicros;
+    volatile RuntimeException throwThis;
+    volatile Error throwError;
+    volatile int started;
+
+    @Override
+    public int deviceId() {
+        return 42;
+    }
+
+    @Override
+    public long offeredFeatures() {
+        return 0;
+    }
+
+    @Override
+    public int[] queueMaxSizes() {
+        return new int[] {64, 64};
+    }
+
+    @Override
+    public boolean acceptFeatures(long features) {
+        return true;
+    }
+
+    @Override
+    public DeviceConfig config() {
+        return config;
+    }
+
+    @Override
+    public void activate(DeviceContext context) {
+        for (int i = 0; i < context.queueCount(); i++) {
+            if (context.isEnabled(i)) {
+                context.attach(i, this::drain);
+            }
+        }
+    }
+
+    private int drain(Virtqueue queue, int budget) throws VirtqueueException {
+        int done = 0;
+        while (done < budget) {
+            DescriptorChain chain = queue.poll();
+            if (chain == null) {
+                break;
+            }
+            done++;
+            started = started + 1;
+            if (throwThis != null) {
+                throw throwThis;
+            }
+            if (throwError != null) {
+                throw throwError;
+            }
+            if (deferWork) {
+                chain.defer();
+                elsewhere.execute(() -> echo(chain));
+            } else {
+                echo(chain);
+            }
+        }
+        return done;
+    }
+
+    private void echo(DescriptorChain chain) {
+        if (delayMicros > 0) {
+            java.util.concurrent.locks.LockSupport.parkNanos(delayMicros * 1000);
+        }
+        SegmentList from = chain.readable().segments();
+        long length = Math.min(from.totalBytes(), chain.writable().capacity());
+        for (int i = 0; i < from.count() && chain.writable().position() < length; i++) {
+            int part = (int) Math.min(from.length(i), length - chain.writable().position());
+            chain.writable().put(from.buffer(i), from.offset(i), part);
+        }
+        chain.complete(length);
+    }
+
+    @Override
+    public void reset() {}
+
+    @Override
+    public void close() {
+        elsewhere.shutdown();
+        try {
+            elsewhere.awaitTermination(5, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
