@@ -1,0 +1,53 @@
+package org.virtiobackend.virtio.pci;
+
+import io.netty.buffer.ByteBuf;
+import org.virtiobackend.virtio.device.DeviceConfig;
+
+/**
+ * The device-specific configuration as the driver sees it, and the generation that goes with it. The generation shown
+ * moves by one when something changed since the driver last looked, however often: an 8-bit count of all changes could
+ * come around unnoticed.
+ */
+final class DeviceConfigRegion {
+    private static final int CHUNK = 8;
+
+    private final DeviceConfig config;
+    private int seen;
+    private int shown;
+
+    DeviceConfigRegion(DeviceConfig config) {
+        this.config = config;
+        this.seen = config.generation();
+    }
+
+    /** The config_generation register (virtio 1.4 4.1.4.3.1). */
+    int generation() {
+        int now = config.generation();
+        if (now != seen) {
+            seen = now;
+            shown = shown + 1 & 0xff;
+        }
+        return shown;
+    }
+
+    void read(long offset, int length, ByteBuf out) {
+        for (int done = 0; done < length; done += CHUNK) {
+            int part = Math.min(CHUNK, length - done);
+            long value = config.get((int) offset + done, part);
+            for (int i = 0; i < part; i++) {
+                out.writeByte((int) (value >>> (8 * i)));
+            }
+        }
+    }
+
+    void write(long offset, int length, ByteBuf in) {
+        for (int done = 0; done < length; done += CHUNK) {
+            int part = Math.min(CHUNK, length - done);
+            long value = 0;
+            for (int i = 0; i < part; i++) {
+                value |= (long) in.readUnsignedByte() << (8 * i);
+            }
+            config.driverWrite((int) offset + done, part, value);
+        }
+    }
+}

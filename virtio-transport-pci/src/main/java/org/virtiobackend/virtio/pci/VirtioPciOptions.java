@@ -1,0 +1,134 @@
+package org.virtiobackend.virtio.pci;
+
+import static org.virtiobackend.virtio.VirtioFeature.*;
+
+import org.virtiobackend.virtio.VirtioDeviceId;
+
+/**
+ * How a function looks beyond what its device says. Immutable; {@link #defaults} and then the {@code with} methods.
+ *
+ * @param transportFeatures device-independent bits to offer; VERSION_1 is always among them
+ * @param disabledFeatures bits never to offer, whoever brings them
+ * @param msixVectors 1 to 2048; 0: one per queue and one for configuration changes, at most
+ *     {@link #MAX_DEFAULT_VECTORS}
+ * @param notifyMultiplier bytes between the notification addresses of two queues: a power of two from 4 on, or 0 for
+ *     one address for all
+ * @param classCode PCI class, 24 bits; -1: by device type
+ * @param subsystemVendorId 16 bits
+ * @param subsystemId 16 bits; -1: the PCI device id
+ */
+public record VirtioPciOptions(
+        long transportFeatures,
+        long disabledFeatures,
+        int msixVectors,
+        int notifyMultiplier,
+        int classCode,
+        int subsystemVendorId,
+        int subsystemId) {
+    /** More vectors than this are only made when asked for. */
+    public static final int MAX_DEFAULT_VECTORS = 65;
+
+    /** Device-independent bits that this transport can carry; whether the queues can is up to whoever offers them. */
+    public static final long SUPPORTED_FEATURES = VIRTIO_F_VERSION_1
+            | VIRTIO_F_INDIRECT_DESC
+            | VIRTIO_F_EVENT_IDX
+            | VIRTIO_F_ACCESS_PLATFORM
+            | VIRTIO_F_ORDER_PLATFORM
+            | VIRTIO_F_RING_PACKED
+            | VIRTIO_F_IN_ORDER
+            | VIRTIO_F_NOTIFICATION_DATA
+            | VIRTIO_F_NOTIF_CONFIG_DATA
+            | VIRTIO_F_RING_RESET;
+
+    private static final long DEFAULT_FEATURES = VIRTIO_F_VERSION_1
+            | VIRTIO_F_INDIRECT_DESC
+            | VIRTIO_F_EVENT_IDX
+            | VIRTIO_F_ACCESS_PLATFORM // virtio 1.4 6.2
+            | VIRTIO_F_RING_RESET;
+
+    private static final int CLASS_NETWORK_ETHERNET = 0x020000;
+    private static final int CLASS_STORAGE_SCSI = 0x010000;
+    private static final int CLASS_STORAGE_OTHER = 0x018000;
+    private static final int CLASS_OTHER = 0x00ff00;
+
+    public VirtioPciOptions {
+        if ((transportFeatures & ~SUPPORTED_FEATURES) != 0) {
+            throw new IllegalArgumentException("not supported by this transport: feature bits 0x"
+                    + Long.toHexString(transportFeatures & ~SUPPORTED_FEATURES));
+        }
+        // virtio 1.4 4.1.4.4.1: a power of two, and a multiple of 4 with NOTIFICATION_DATA
+        if (notifyMultiplier != 0 && (notifyMultiplier < 4 || Integer.bitCount(notifyMultiplier) != 1)) {
+            throw new IllegalArgumentException("notify multiplier " + notifyMultiplier);
+        }
+        transportFeatures |= VIRTIO_F_VERSION_1; // virtio 1.4 6.2
+        disabledFeatures &= ~VIRTIO_F_VERSION_1;
+    }
+
+    public static VirtioPciOptions defaults() {
+        return new VirtioPciOptions(DEFAULT_FEATURES, 0, 0, 4, -1, VirtioPciCapability.VENDOR_ID, -1);
+    }
+
+    public VirtioPciOptions withTransportFeatures(long features) {
+        return new VirtioPciOptions(
+                features, disabledFeatures, msixVectors, notifyMultiplier, classCode, subsystemVendorId, subsystemId);
+    }
+
+    public VirtioPciOptions withDisabledFeatures(long features) {
+        return new VirtioPciOptions(
+                transportFeatures, features, msixVectors, notifyMultiplier, classCode, subsystemVendorId, subsystemId);
+    }
+
+    public VirtioPciOptions withMsixVectors(int vectors) {
+        return new VirtioPciOptions(
+                transportFeatures,
+                disabledFeatures,
+                vectors,
+                notifyMultiplier,
+                classCode,
+                subsystemVendorId,
+                subsystemId);
+    }
+
+    public VirtioPciOptions withNotifyMultiplier(int multiplier) {
+        return new VirtioPciOptions(
+                transportFeatures,
+                disabledFeatures,
+                msixVectors,
+                multiplier,
+                classCode,
+                subsystemVendorId,
+                subsystemId);
+    }
+
+    public VirtioPciOptions withClassCode(int code) {
+        return new VirtioPciOptions(
+                transportFeatures,
+                disabledFeatures,
+                msixVectors,
+                notifyMultiplier,
+                code,
+                subsystemVendorId,
+                subsystemId);
+    }
+
+    public VirtioPciOptions withSubsystem(int vendorId, int id) {
+        return new VirtioPciOptions(
+                transportFeatures, disabledFeatures, msixVectors, notifyMultiplier, classCode, vendorId, id);
+    }
+
+    int vectorsFor(int queues) {
+        return msixVectors != 0 ? msixVectors : Math.min(queues + 1, MAX_DEFAULT_VECTORS);
+    }
+
+    int classCodeFor(int deviceId) {
+        if (classCode >= 0) {
+            return classCode;
+        }
+        return switch (deviceId) {
+            case VirtioDeviceId.NET -> CLASS_NETWORK_ETHERNET;
+            case VirtioDeviceId.BLOCK -> CLASS_STORAGE_SCSI;
+            case VirtioDeviceId.FS -> CLASS_STORAGE_OTHER;
+            default -> CLASS_OTHER;
+        };
+    }
+}

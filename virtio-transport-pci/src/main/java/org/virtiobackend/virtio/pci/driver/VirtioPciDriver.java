@@ -1,0 +1,393 @@
+package org.virtiobackend.virtio.pci.driver;
+
+import static org.virtiobackend.virtio.pci.CommonConfigLayout.*;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntSupplier;
+import org.virtiobackend.pci.PciRegisters;
+import org.virtiobackend.pci.driver.PciBus;
+import org.virtiobackend.pci.driver.PciCapabilities;
+import org.virtiobackend.pci.driver.PciDevice;
+import org.virtiobackend.posix.EventFd;
+import org.virtiobackend.swiotlb.driver.DriverMemory;
+import org.virtiobackend.virtio.DeviceStatus;
+import org.virtiobackend.virtio.RestrictedDma;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.pci.VirtioPciCapability;
+import org.virtiobackend.virtio.queue.SplitLayout;
+import org.virtiobackend.virtio.queue.driver.DriverVirtqueue;
+import org.virtiobackend.virtio.queue.driver.PackedDriverQueue;
+import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
+
+/**
+ * Drives a modern virtio device over PCI: {@link #open}, {@link #negotiate}, {@link #setupQueue} for each queue,
+ * {@link #start}. One thread; each {@link DriverQueue} may be used by another one afterwards.
+ *
+ * <p>The device may be hostile: lists end, waits end, sizes and offsets are checked.
+ */
+public final class VirtioPciDriver implements AutoCloseable {
+    /** Reads the device-specific configuration; may run several times. */
+    @FunctionalInterface
+    public interface ConfigReader<T> {
+        T read(VirtioRegisters registers) throws IOException;
+    }
+
+    private static final long RESET_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+    private static final long RESET_POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
+    private static final int MAX_CONFIG_TRIES = 1000;
+    private static final int MAX_RING_SIZE = 32768;
+
+    private final PciDevice device;
+    private final List<PciCapabilities.Capability> capabilities;
+    private final VirtioStructures structures;
+    private final VirtioRegisters registers;
+    private final int deviceId;
+    private long resetTimeoutNanos = RESET_TIMEOUT_NANOS;
+    private long features;
+
+    private VirtioPciDriver(PciDevice device) throws IOException {
+        this.device = device;
+        this.deviceId = identify(device);
+        this.capabilities = PciCapabilities.list(device);
+        this.structures = VirtioStructures.discover(device, capabilities);
+        this.registers = new VirtioRegisters(device, structures);
+    }
+
+    /** As {@link #open(PciDevice, long, long)} with addresses that collide with no memory below 3.5 GiB. */
+    public static VirtioPciDriver open(PciDevice device) throws IOException {
+        return open(device, PciBus.DEFAULT_BASE_32, PciBus.DEFAULT_BASE_64);
+    }
+
+    /**
+     * Finds the device's structures, gives its BARs addresses unless they have some, enables decoding and bus
+     * mastering, and resets it. The device stays the caller's.
+     *
+     * @throws VirtioDriverException no virtio device, or none that can be driven
+     */
+    public static VirtioPciDriver open(PciDevice device, long base32, long base64) throws IOException {
+        VirtioPciDriver driver = discover(device);
+        new PciBus(device, base32, base64).enable();
+        driver.reset();
+        return driver;
+    }
+
+    /** Finds the device's structures and touches nothing: for a device that is in use, or to be watched. */
+    public static VirtioPciDriver discover(PciDevice device) throws IOException {
+        return new VirtioPciDriver(device);
+    }
+
+    /** How long a reset of the device or of a queue may take; 10 seconds unless set. */
+    public void setResetTimeout(long value, TimeUnit unit) {
+        resetTimeoutNanos = unit.toNanos(value);
+    }
+
+    private static int identify(PciDevice device) throws IOException {
+        long vendor = device.configRead(PciRegisters.VENDOR_ID, 2);
+        int type = (int) device.configRead(PciRegisters.DEVICE_ID, 2) - VirtioPciCapability.DEVICE_ID_BASE;
+        if (vendor != VirtioPciCapability.VENDOR_ID || type < 1 || type > 0x3f) { // virtio 1.4 4.1.2.2
+            throw new VirtioDriverException(
+                    "no modern virtio device: vendor 0x" + Long.toHexString(vendor) + ", device type " + type);
+        }
+        return type;
+    }
+
+    /** Device type. */
+    public int deviceId() {
+        return deviceId;
+    }
+
+    /** The function itself. */
+    public PciDevice pci() {
+        return device;
+    }
+
+    public VirtioStructures structures() {
+        return structures;
+    }
+
+    /** Every register, unchecked by this class. */
+    public VirtioRegisters registers() {
+        return registers;
+    }
+
+    /** Features that were negotiated last. */
+    public long features() {
+        return features;
+    }
+
+    public int queueCount() throws IOException {
+        return (int) registers.common(NUM_QUEUES, 2);
+    }
+
+    /** The device's offer, bits 0 to 63; what lies beyond is nothing this driver could accept. */
+    public long offeredFeatures() throws IOException {
+        return registers.deviceFeatures(0) | registers.deviceFeatures(1) << 32;
+    }
+
+    /**
+     * Resets the device and waits for it (virtio 1.4 4.1.4.3.2).
+     *
+     * @throws VirtioDriverException when it takes too long
+     */
+    public void reset() throws IOException {
+        registers.status(0);
+        features = 0;
+        awaitZero(DEVICE_STATUS, 1, "device does not complete its reset");
+    }
+
+    private void awaitZero(int field, int width, String failure) throws IOException {
+        long start = System.nanoTime();
+        while (registers.common(field, width) != 0) {
+            if (System.nanoTime() - start > resetTimeoutNanos) {
+                throw new VirtioDriverException(failure);
+            }
+            LockSupport.parkNanos(RESET_POLL_NANOS);
+        }
+    }
+
+    /**
+     * Resets the device and negotiates, up to FEATURES_OK (virtio 1.4 3.1.1).
+     *
+     * @param wanted bits that the caller can handle; VERSION_1 is added
+     * @return what is negotiated: the wanted bits that the device offers
+     * @throws VirtioDriverException the device is no modern one, or refuses the set
+     */
+    public long negotiate(long wanted) throws IOException {
+        reset();
+        setStatus(DeviceStatus.ACKNOWLEDGE);
+        setStatus(DeviceStatus.DRIVER);
+        long offered = offeredFeatures();
+        if ((offered & VirtioFeature.VIRTIO_F_VERSION_1) == 0) {
+            throw fail("device does not offer VERSION_1");
+        }
+        long accepted = offered & (wanted | VirtioFeature.VIRTIO_F_VERSION_1);
+        registers.driverFeatures(0, accepted & 0xffff_ffffL);
+        registers.driverFeatures(1, accepted >>> 32);
+        setStatus(DeviceStatus.FEATURES_OK);
+        if ((registers.status() & DeviceStatus.FEATURES_OK) == 0) {
+            throw fail("device refuses features 0x" + Long.toHexString(accepted) + " (" + VirtioFeature.names(accepted)
+                    + ")");
+        }
+        features = accepted;
+        return accepted;
+    }
+
+    private VirtioDriverException fail(String message) throws IOException {
+        setStatus(DeviceStatus.FAILED); // virtio 1.4 3.1.1
+        return new VirtioDriverException(message);
+    }
+
+    /** Adds a status bit to those that are set (virtio 1.4 2.1.1). */
+    public void setStatus(int bit) throws IOException {
+        registers.status(registers.status() | bit);
+    }
+
+    /** DRIVER_OK: the device is live. */
+    public void start() throws IOException {
+        setStatus(DeviceStatus.DRIVER_OK);
+        int status = registers.status();
+        if ((status & DeviceStatus.DEVICE_NEEDS_RESET) != 0 || (status & DeviceStatus.DRIVER_OK) == 0) {
+            throw new VirtioDriverException("device does not start, status 0x" + Integer.toHexString(status));
+        }
+    }
+
+    /** Whether the device has given up. */
+    public boolean needsReset() throws IOException {
+        return (registers.status() & DeviceStatus.DEVICE_NEEDS_RESET) != 0;
+    }
+
+    // ---- interrupts
+
+    /** Connects a MSI-X vector, or disconnects it with null, and switches MSI-X on. The eventfd stays the caller's. */
+    public void connectVector(int vector, EventFd eventFd) throws IOException {
+        if (vector < 0 || vector >= device.msixVectors()) {
+            throw new VirtioDriverException("vector " + vector + " of " + device.msixVectors());
+        }
+        device.connectMsix(vector, eventFd);
+        setMsix(true);
+    }
+
+    /** Switches MSI-X on, or off and so back to INTx. */
+    public void setMsix(boolean enabled) throws IOException {
+        int at = PciCapabilities.find(capabilities, PciRegisters.CAP_ID_MSIX);
+        if (at < 0) {
+            throw new VirtioDriverException("device has no MSI-X capability");
+        }
+        long control = device.configRead(at + PciRegisters.MSIX_CONTROL, 2);
+        long wanted = enabled ? control | PciRegisters.MSIX_ENABLE : control & ~PciRegisters.MSIX_ENABLE;
+        if (wanted != control) {
+            device.configWrite(at + PciRegisters.MSIX_CONTROL, 2, wanted);
+        }
+    }
+
+    /** Maps configuration changes to a vector, or to none with {@code NO_VECTOR}. */
+    public void setConfigVector(int vector) throws IOException {
+        setVector(CONFIG_MSIX_VECTOR, vector);
+    }
+
+    private void setVector(int field, int vector) throws IOException {
+        registers.common(field, 2, vector);
+        if (registers.common(field, 2) != vector) { // virtio 1.4 4.1.5.1.2.2
+            throw new VirtioDriverException("device cannot map an event to vector " + vector);
+        }
+    }
+
+    // ---- queues
+
+    /**
+     * Sets up and enables a queue, split or packed as negotiated (virtio 1.4 4.1.5.1.3).
+     *
+     * @param maxSize entries at most; a power of two
+     * @param memory for the rings
+     * @param vector for used buffer notifications, or {@code NO_VECTOR}
+     */
+    public DriverQueue setupQueue(int index, int maxSize, DriverMemory memory, int vector) throws IOException {
+        int size = settleQueueSize(index, maxSize);
+        if (has(VirtioFeature.VIRTIO_F_RING_PACKED)) {
+            return enableQueue(index, PackedDriverQueue.create(index, size, features, memory), vector, null);
+        }
+        SplitDriverQueue ring = SplitDriverQueue.create(index, size, features, memory);
+        return enableQueue(index, ring, vector, () -> ring.avail().getU16(SplitLayout.IDX));
+    }
+
+    private boolean has(long feature) {
+        return (features & feature) != 0;
+    }
+
+    /**
+     * Selects a queue and agrees on its size.
+     *
+     * @return entries: what the device supports, or {@code maxSize} when that is less
+     * @throws VirtioDriverException there is no such queue, or the device makes no sense
+     */
+    public int settleQueueSize(int index, int maxSize) throws IOException {
+        registers.selectQueue(index);
+        int size = (int) registers.common(QUEUE_SIZE, 2);
+        if (size == 0) {
+            throw new VirtioDriverException("device has no queue " + index);
+        }
+        boolean regular = Integer.bitCount(size) == 1 || has(VirtioFeature.VIRTIO_F_RING_PACKED);
+        if (size > MAX_RING_SIZE || !regular) {
+            throw new VirtioDriverException("device says queue " + index + " has " + size + " entries");
+        }
+        if (size > maxSize) {
+            registers.common(QUEUE_SIZE, 2, maxSize);
+            if (registers.common(QUEUE_SIZE, 2) != maxSize) {
+                throw new VirtioDriverException("device does not accept " + maxSize + " entries for queue " + index);
+            }
+            return maxSize;
+        }
+        return size;
+    }
+
+    /**
+     * Hands a ring of the caller to the device and enables the queue, whose size is settled.
+     *
+     * @param nextOffset what a notification carries with NOTIFICATION_DATA; null when that is not negotiated
+     */
+    public DriverQueue enableQueue(int index, DriverVirtqueue ring, int vector, IntSupplier nextOffset)
+            throws IOException {
+        boolean data = has(VirtioFeature.VIRTIO_F_NOTIFICATION_DATA);
+        if (data && nextOffset == null) {
+            throw new VirtioDriverException("no ring position for NOTIFICATION_DATA");
+        }
+        registers.selectQueue(index);
+        if (vector != NO_VECTOR) {
+            setVector(QUEUE_MSIX_VECTOR, vector);
+        }
+        registers.common64(QUEUE_DESC, ring.queueDesc());
+        registers.common64(QUEUE_DRIVER, ring.queueDriver());
+        registers.common64(QUEUE_DEVICE, ring.queueDevice());
+        long at = notifyOffset(data ? 4 : 2);
+        boolean configData = has(VirtioFeature.VIRTIO_F_NOTIF_CONFIG_DATA);
+        int value = configData ? (int) registers.common(QUEUE_NOTIF_CONFIG_DATA, 2) : index;
+        registers.common(QUEUE_ENABLE, 2, 1);
+        if (registers.common(QUEUE_ENABLE, 2) != 1) {
+            throw new VirtioDriverException("device does not enable queue " + index);
+        }
+        long address = structures.notification().offset() + at;
+        return new DriverQueue(
+                device, index, ring, structures.notification().bar(), address, value, data ? nextOffset : null);
+    }
+
+    /** Where the selected queue is notified, in the notification structure. */
+    private long notifyOffset(int width) throws IOException {
+        long at = registers.common(QUEUE_NOTIFY_OFF, 2) * structures.notifyMultiplier();
+        if (at > structures.notification().length() - width) {
+            throw new VirtioDriverException("device puts a notification outside its structure");
+        }
+        return at;
+    }
+
+    /** Resets one queue and waits for it; needs RING_RESET (virtio 1.4 2.6.1). */
+    public void resetQueue(int index) throws IOException {
+        if (!has(VirtioFeature.VIRTIO_F_RING_RESET)) {
+            throw new VirtioDriverException("RING_RESET is not negotiated");
+        }
+        registers.selectQueue(index);
+        registers.common(QUEUE_RESET, 2, 1);
+        awaitZero(QUEUE_RESET, 2, "device does not reset queue " + index);
+    }
+
+    // ---- device configuration
+
+    /**
+     * Reads something from the device-specific configuration, again as long as it changes meanwhile (virtio 1.4 2.5.1).
+     */
+    public <T> T readConfig(ConfigReader<T> reader) throws IOException {
+        for (int i = 0; i < MAX_CONFIG_TRIES; i++) {
+            long before = registers.common(CONFIG_GENERATION, 1);
+            T value = reader.read(registers);
+            if (registers.common(CONFIG_GENERATION, 1) == before) {
+                return value;
+            }
+        }
+        throw new VirtioDriverException("device configuration does not come to rest");
+    }
+
+    /** Reads a field of 1, 2, 4 or 8 bytes. */
+    public long readConfig(int offset, int width) throws IOException {
+        if (width < 8) {
+            return registers.device(offset, width);
+        }
+        return readConfig(r -> r.device(offset, 4) | r.device(offset + 4, 4) << 32);
+    }
+
+    // ---- restricted DMA (proposals)
+
+    /** The device-local memory that the device announces, or null. */
+    public DeviceRegion region() throws IOException {
+        VirtioStructures.Structure swiotlb = structures.swiotlb();
+        int shmId = dmbShmId();
+        VirtioStructures.Structure shared = structures.sharedMemory().get(shmId);
+        VirtioStructures.Structure where = shared != null ? shared : swiotlb;
+        if (where == null) {
+            return null;
+        }
+        long address = PciBus.address(device, where.bar()) + where.offset();
+        boolean buffer = swiotlb != null && swiotlb.equals(where);
+        return new DeviceRegion(
+                where.bar(), where.offset(), where.length(), address, buffer, shared != null ? shmId : -1);
+    }
+
+    /** dmb_shm_id, or -1 when the device has no such register or does not offer DMB. */
+    private int dmbShmId() throws IOException {
+        boolean register = structures.common().length() >= RestrictedDma.DMB_SHM_ID_OFFSET + 2;
+        if (!register || (offeredFeatures() & RestrictedDma.VIRTIO_F_DMB) == 0) {
+            return -1;
+        }
+        return (int) registers.common(RestrictedDma.DMB_SHM_ID_OFFSET, 2);
+    }
+
+    /** Leaves the device reset and unable to touch memory. */
+    @Override
+    public void close() throws IOException {
+        reset();
+        long command = device.configRead(PciRegisters.COMMAND, 2);
+        device.configWrite(PciRegisters.COMMAND, 2, command & ~PciRegisters.COMMAND_MASTER);
+    }
+}
