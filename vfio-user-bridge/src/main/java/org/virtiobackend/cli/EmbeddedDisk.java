@@ -1,0 +1,212 @@
+package org.virtiobackend.cli;
+
+import static org.virtiobackend.devices.blk.VirtioBlk.*;
+
+import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import org.virtiobackend.devices.blk.driver.BlkDriver;
+import org.virtiobackend.posix.Mapping;
+import org.virtiobackend.swiotlb.driver.BouncePool;
+import org.virtiobackend.swiotlb.driver.DriverMemory;
+import org.virtiobackend.swiotlb.driver.SharedMemory;
+import org.virtiobackend.vfiouser.client.VfioUserClient;
+import org.virtiobackend.vfiouser.client.VfioUserPciDevice;
+import org.virtiobackend.vfiouser.wire.DmaMapPayload;
+import org.virtiobackend.virtio.RestrictedDma;
+import org.virtiobackend.virtio.VirtioDeviceId;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.pci.CommonConfigLayout;
+import org.virtiobackend.virtio.pci.driver.DeviceRegion;
+import org.virtiobackend.virtio.pci.driver.DriverQueue;
+import org.virtiobackend.virtio.pci.driver.VirtioPciDriver;
+
+/**
+ * A block device that this process drives, over a real socket: what a guest's firmware and driver do. Guest memory is
+ * a memfd that is shared with the device; with a region the rings and buffers live in the device's memory instead.
+ * One thread.
+ */
+final class EmbeddedDisk implements AutoCloseable {
+    /** Name of the guest memory's file, as /proc/PID/maps shows it where it is mapped. */
+    static final String GUEST_MEMORY = "embedded-guest-ram";
+
+    /** Features that cost nothing to accept. */
+    static final long PLAIN_FEATURES = VIRTIO_BLK_F_SIZE_MAX
+            | VIRTIO_BLK_F_SEG_MAX
+            | VIRTIO_BLK_F_RO
+            | VIRTIO_BLK_F_BLK_SIZE
+            | VIRTIO_BLK_F_FLUSH
+            | VIRTIO_BLK_F_TOPOLOGY
+            | VIRTIO_BLK_F_DISCARD
+            | VIRTIO_BLK_F_WRITE_ZEROES
+            | VirtioFeature.VIRTIO_F_EVENT_IDX
+            | VirtioFeature.VIRTIO_F_ACCESS_PLATFORM;
+
+    private static final long GUEST_BASE = 1L << 32;
+    private static final long RING_BYTES = 4L << 20;
+    private static final int QUEUE_SIZE = 256;
+    private static final long PAGE = 4096;
+    private static final long ANSWER_NANOS = TimeUnit.SECONDS.toNanos(30);
+    private static final int SPINS_PER_LOOK = 1 << 14;
+
+    private final VfioUserPciDevice pci;
+    private final VirtioPciDriver driver;
+    private final SharedMemory guestMemory;
+    private final Mapping regionMapping;
+    private final DeviceRegion region;
+    private final BouncePool pool;
+    private final DriverQueue queue;
+    private final BlkDriver requests;
+    private final long capacityBytes;
+
+    /**
+     * How to drive it.
+     *
+     * @param slots requests out at a time
+     * @param dataBytes largest request
+     * @param place where rings and data are; in the device's memory by DMB if offered, else by SWIOTLB
+     * @param indirect use indirect descriptors
+     */
+    record Shape(int slots, int dataBytes, BufferPlace place, boolean indirect) {}
+
+    private EmbeddedDisk(VfioUserPciDevice pci, SharedMemory guestMemory, Shape shape) throws IOException {
+        this.pci = pci;
+        this.guestMemory = guestMemory;
+        this.driver = VirtioPciDriver.open(pci);
+        if (driver.deviceId() != VirtioDeviceId.BLOCK) {
+            throw new IOException("not a block device: virtio device type " + driver.deviceId());
+        }
+        this.region = shape.place().inRegion() ? driver.region() : null;
+        if (shape.place().inRegion() && region == null) {
+            throw new IOException("the device has no memory of its own (--dma-policy)");
+        }
+        driver.negotiate(wanted(shape));
+        this.regionMapping = region == null ? null : mapRegion();
+        this.pool = region == null ? null : poolInRegion();
+        DriverMemory memory = region == null ? guestMemory : pool;
+        this.queue = driver.setupQueue(0, QUEUE_SIZE, memory, CommonConfigLayout.NO_VECTOR);
+        queue.ring().disableInterrupts();
+        this.requests = shape.place() == BufferPlace.bounce
+                ? BlkDriver.bouncing(queue.ring(), pool, shape.slots(), shape.dataBytes())
+                : new BlkDriver(queue.ring(), memory, shape.slots(), shape.dataBytes());
+        driver.start();
+        this.capacityBytes = driver.readConfig(CONFIG_CAPACITY, 8) * SECTOR_BYTES;
+    }
+
+    /** Connects, negotiates and starts the device. */
+    static EmbeddedDisk attach(String socketPath, Shape shape) throws IOException {
+        VfioUserPciDevice pci = new VfioUserPciDevice(VfioUserClient.connect(socketPath));
+        try {
+            long bytes = RING_BYTES + (long) shape.slots() * (shape.dataBytes() + PAGE);
+            SharedMemory memory = SharedMemory.create(GUEST_MEMORY, (bytes + PAGE - 1) & -PAGE, GUEST_BASE);
+            try {
+                int flags = DmaMapPayload.FLAG_READ | DmaMapPayload.FLAG_WRITE;
+                pci.client()
+                        .dmaMap(GUEST_BASE, memory.size(), flags, memory.memFd().fd(), 0);
+                return new EmbeddedDisk(pci, memory, shape);
+            } catch (IOException | RuntimeException e) {
+                memory.close();
+                throw e;
+            }
+        } catch (IOException | RuntimeException e) {
+            pci.close();
+            throw e;
+        }
+    }
+
+    VirtioPciDriver driver() {
+        return driver;
+    }
+
+    /** The device's memory in use, or null. */
+    DeviceRegion region() {
+        return region;
+    }
+
+    /** The bounce pool in the device's memory, or null. */
+    BouncePool pool() {
+        return pool;
+    }
+
+    BlkDriver requests() {
+        return requests;
+    }
+
+    long capacityBytes() {
+        return capacityBytes;
+    }
+
+    int queueSize() {
+        return queue.ring().size();
+    }
+
+    /** Shows the device what was submitted. */
+    void publish() throws IOException {
+        queue.publishAndKick();
+    }
+
+    /** The slot of the next finished request; polls until there is one. */
+    int await() throws IOException {
+        int slot = requests.poll();
+        if (slot >= 0) {
+            return slot;
+        }
+        long start = System.nanoTime();
+        while (true) {
+            for (int i = 0; i < SPINS_PER_LOOK; i++) {
+                slot = requests.poll();
+                if (slot >= 0) {
+                    return slot;
+                }
+                Thread.onSpinWait();
+            }
+            Thread.yield(); // the device may be waiting for this very processor
+            if (System.nanoTime() - start > ANSWER_NANOS) {
+                throw new IOException(driver.needsReset() ? "the device needs a reset" : "the device does not answer");
+            }
+        }
+    }
+
+    /** One request after which nothing is out; returns its status. */
+    int serve(int slot) throws IOException {
+        publish();
+        int done = await();
+        if (done != slot) {
+            throw new IOException("slot " + done + " came back in place of " + slot);
+        }
+        return requests.status(slot);
+    }
+
+    @Override
+    public void close() throws IOException {
+        try {
+            driver.close();
+        } finally {
+            pci.close();
+            if (regionMapping != null) {
+                regionMapping.close();
+            }
+            guestMemory.close();
+        }
+    }
+
+    private long wanted(Shape shape) throws IOException {
+        long wanted = PLAIN_FEATURES | (shape.indirect() ? VirtioFeature.VIRTIO_F_INDIRECT_DESC : 0);
+        if (region != null) {
+            wanted |= region.dmb() ? RestrictedDma.VIRTIO_F_DMB : RestrictedDma.VIRTIO_F_SWIOTLB;
+        }
+        return wanted;
+    }
+
+    private Mapping mapRegion() throws IOException {
+        Mapping mapping = pci.mapBar(region.bar());
+        if (mapping == null) {
+            throw new IOException("the device's memory cannot be mapped");
+        }
+        return mapping;
+    }
+
+    private BouncePool poolInRegion() {
+        boolean offsets = (driver.features() & RestrictedDma.VIRTIO_F_DMB) != 0;
+        return new BouncePool(regionMapping, offsets ? 0 : region.busAddress(), 1);
+    }
+}

@@ -1,0 +1,191 @@
+package org.virtiobackend.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.virtiobackend.swiotlb.BarMemory;
+import org.virtiobackend.swiotlb.RegionSizing;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.worker.WorkerPool;
+import org.virtiobackend.virtio.pci.RegionPolicy;
+import org.virtiobackend.virtio.pci.VirtioPciOptions;
+import picocli.CommandLine.Option;
+
+/** What every command that serves devices can be told. */
+final class ServeOptions {
+    /** What a device may do with guest memory. */
+    enum Policy {
+        restricted(RegionPolicy.Kind.RESTRICTED),
+        prefer(RegionPolicy.Kind.PREFER),
+        hint(RegionPolicy.Kind.HINT),
+        direct(null);
+
+        private final RegionPolicy.Kind kind;
+
+        Policy(RegionPolicy.Kind kind) {
+            this.kind = kind;
+        }
+
+        /** Null: no region. */
+        RegionPolicy.Kind kind() {
+            return kind;
+        }
+    }
+
+    private static final long DEFAULT_REGION = 64L << 20;
+    /** A region is a mappable BAR, with which QEMU waits for every doorbell: a sleeping worker costs a guest 100 us. */
+    private static final long POLL_WITH_REGION = 100;
+    /** Header, status, indirect table and data of a small request, each on a page of its own. */
+    private static final int PAGES_PER_REQUEST = 4;
+
+    @Option(names = "--socket-path", paramLabel = "PATH", description = "listen on this UNIX socket (made, mode 0600)")
+    private String socketPath;
+
+    @Option(names = "--fd", paramLabel = "N", description = "listen on an inherited socket instead")
+    private Integer fd;
+
+    @Option(
+            names = "--dma-policy",
+            paramLabel = "POLICY",
+            description =
+                    "restricted, prefer, hint or direct: whether the driver must, should or may keep its buffers in the"
+                            + " device's own memory (default: prefer with --region-size, otherwise direct)")
+    private Policy policy;
+
+    @Option(
+            names = "--region-size",
+            paramLabel = "SIZE",
+            converter = SizeConverter.class,
+            description = "size of the device's own memory, a power of two (default: 64M)")
+    private Long regionSize;
+
+    @Option(names = "--packed", description = "offer packed virtqueues too")
+    private boolean packed;
+
+    @Option(
+            names = "--disable-feature",
+            paramLabel = "NAME",
+            split = ",",
+            description = "never offer this device-independent feature, e.g. EVENT_IDX; may be repeated")
+    private List<String> disabled = new ArrayList<>();
+
+    @Option(
+            names = "--workers",
+            paramLabel = "N",
+            description = "threads that serve queues (default: one per queue and core)")
+    private Integer workers;
+
+    @Option(
+            names = "--poll-us",
+            paramLabel = "N",
+            converter = PollTimeConverter.class,
+            description =
+                    "how long a thread polls before it sleeps: microseconds, always or adaptive (default: adaptive, with"
+                            + " a region 100)")
+    private Long pollMicros;
+
+    @Option(names = "--stats-file", paramLabel = "FILE", description = "write counters there, as JSON, every second")
+    private String statsFile;
+
+    String socketPath() {
+        return socketPath;
+    }
+
+    /** Number of an inherited descriptor, or null. */
+    Integer fd() {
+        return fd;
+    }
+
+    Policy policy() {
+        if (policy != null) {
+            return policy;
+        }
+        return regionSize == null ? Policy.direct : Policy.prefer;
+    }
+
+    long regionBytes() {
+        return regionSize == null ? DEFAULT_REGION : regionSize;
+    }
+
+    /** How the function looks beyond what its device says. */
+    VirtioPciOptions pciOptions() {
+        VirtioPciOptions options = VirtioPciOptions.defaults().withDisabledFeatures(disabledFeatures());
+        return packed
+                ? options.withTransportFeatures(options.transportFeatures() | VirtioFeature.VIRTIO_F_RING_PACKED)
+                : options;
+    }
+
+    private long disabledFeatures() {
+        return disabled.stream().mapToLong(VirtioFeature::byName).reduce(0, (a, b) -> a | b);
+    }
+
+    long pollMicros() {
+        if (pollMicros != null) {
+            return pollMicros;
+        }
+        return policy() == Policy.direct ? WorkerPool.ADAPTIVE : POLL_WITH_REGION;
+    }
+
+    String statsFile() {
+        return statsFile;
+    }
+
+    int workers(int queues) {
+        return workers != null ? workers : Math.min(queues, Runtime.getRuntime().availableProcessors());
+    }
+
+    /** @param queueSizes entries of each queue of a device */
+    void check(int[] queueSizes) throws BadInputException {
+        if ((socketPath == null) == (fd == null)) {
+            throw new BadInputException("exactly one of --socket-path and --fd is needed");
+        }
+        if (fd != null && fd < 0) {
+            throw new BadInputException("--fd=" + fd + " is not a descriptor");
+        }
+        if (workers != null && (workers < 1 || workers > 1024)) {
+            throw new BadInputException("--workers must be 1 to 1024");
+        }
+        if (policy == Policy.direct && regionSize != null) {
+            throw new BadInputException("--region-size has no meaning with --dma-policy=direct");
+        }
+        for (String name : disabled) {
+            long feature = VirtioFeature.byName(name);
+            if (feature == 0 || feature == VirtioFeature.VIRTIO_F_VERSION_1) {
+                throw new BadInputException("--disable-feature: " + name
+                        + (feature == 0 ? " is no device-independent feature" : " cannot be switched off"));
+            }
+        }
+        if (statsFile != null && !isInWritableDirectory(Path.of(statsFile))) {
+            throw new BadInputException("--stats-file=" + statsFile + " is not in a directory that can be written to");
+        }
+        if (policy() != Policy.direct) {
+            checkRegion(queueSizes);
+        }
+    }
+
+    private static boolean isInWritableDirectory(Path file) {
+        Path directory = file.toAbsolutePath().getParent();
+        return directory != null
+                && Files.isDirectory(directory)
+                && Files.isWritable(directory)
+                && !Files.isDirectory(file);
+    }
+
+    private void checkRegion(int[] queueSizes) throws BadInputException {
+        long bytes = regionBytes();
+        if (Long.bitCount(bytes) != 1 || bytes < BarMemory.MIN_BYTES) {
+            throw new BadInputException("--region-size must be a power of two of at least 64K");
+        }
+        int[] pages = new int[queueSizes.length];
+        Arrays.fill(pages, PAGES_PER_REQUEST);
+        long needed = RegionSizing.requiredBytes(queueSizes, pages);
+        if (bytes < needed) {
+            throw new BadInputException("--region-size=" + bytes + " is too small: " + queueSizes.length
+                    + " queues need "
+                    + needed + " bytes = page + page * sum over queues of (ring pages + entries * " + PAGES_PER_REQUEST
+                    + "), so at least " + RegionSizing.roundUp(needed));
+        }
+    }
+}

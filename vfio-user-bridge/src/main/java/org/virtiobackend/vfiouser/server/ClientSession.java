@@ -1,0 +1,19 @@
+package org.virtiobackend.vfiouser.server;
+
+import java.util.function.BooleanSupplier;
+
+/** A connected client, as its function sees it. */
+public interface ClientSession {
+    /** Counts clients from 1, for people. */
+    int id();
+
+    /**
+     * Waits for workers on the session's thread while replies to their DMA messages still come in; commands of the client queue up.
+     * Returns when {@code done} is true, or after a while: the caller checks again. Workers that wait for the client in vain are
+     * released with a fault before that, because a client may wait for us to answer first.
+     */
+    void await(BooleanSupplier done);
+
+    /** DMA_READ and DMA_WRITE messages sent so far. Any thread. */
+    long dmaMessagesSent();
+}

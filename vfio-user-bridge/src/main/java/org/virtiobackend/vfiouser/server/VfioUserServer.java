@@ -1,0 +1,202 @@
+package org.virtiobackend.vfiouser.server;
+
+import java.io.IOException;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.ErrnoException;
+import org.virtiobackend.posix.EventFd;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.Poller;
+import org.virtiobackend.posix.UnixSocket;
+
+/**
+ * Serves functions to vfio-user clients: one listening socket, a thread that accepts, and a session of its own for every client.
+ * Methods may be called from any thread.
+ */
+public final class VfioUserServer implements AutoCloseable {
+    /** Clients at the same time; more are turned away. */
+    public static final int MAX_SESSIONS = 256;
+
+    private static final Logger LOG = LoggerFactory.getLogger(VfioUserServer.class);
+    private static final int RETRY_MILLIS = 100;
+    private static final long END_MILLIS = TimeUnit.SECONDS.toMillis(30);
+
+    private final Fd listener;
+    private final SocketPath path;
+    private final SessionTimes times;
+    private final PciFunctionFactory factory;
+    private final SessionListener sessionListener;
+    private final EventFd stop;
+    private final Thread acceptThread;
+    private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
+    private final AtomicLong messagesOfEnded = new AtomicLong();
+    private volatile boolean closing;
+    /** Changed by the accepting thread only. */
+    private volatile int accepted;
+
+    private VfioUserServer(
+            Fd listener,
+            SocketPath path,
+            SessionTimes times,
+            PciFunctionFactory factory,
+            SessionListener sessionListener,
+            EventFd stop) {
+        this.listener = listener;
+        this.path = path;
+        this.times = times;
+        this.factory = factory;
+        this.sessionListener = sessionListener;
+        this.stop = stop;
+        this.acceptThread = new Thread(this::acceptAll, "vfio-user-accept");
+        this.acceptThread.setDaemon(true);
+    }
+
+    /**
+     * Listens on a path, which is made with mode 0600 and removed by {@link #close}. A socket file that nobody answers on is
+     * replaced.
+     *
+     * @throws IOException one clear line: the path is in use, or cannot be made
+     */
+    public static VfioUserServer listen(String path, PciFunctionFactory factory, SessionListener sessionListener)
+            throws IOException {
+        return listen(path, SessionTimes.DEFAULT, factory, sessionListener);
+    }
+
+    static VfioUserServer listen(
+            String path, SessionTimes times, PciFunctionFactory factory, SessionListener sessionListener)
+            throws IOException {
+        SocketPath socketPath = SocketPath.bind(path);
+        try {
+            return start(socketPath.listener(), socketPath, times, factory, sessionListener);
+        } catch (IOException e) {
+            socketPath.close();
+            throw e;
+        }
+    }
+
+    /** Serves on a socket that is already listening, for example an inherited one; it is taken over. */
+    public static VfioUserServer adopt(Fd listener, PciFunctionFactory factory, SessionListener sessionListener)
+            throws IOException {
+        try {
+            return start(listener, null, SessionTimes.DEFAULT, factory, sessionListener);
+        } catch (IOException e) {
+            listener.close();
+            throw e;
+        }
+    }
+
+    /** Clients now, those included that have not negotiated yet. */
+    public int sessionCount() {
+        return sessions.size();
+    }
+
+    /** Clients so far. */
+    public int acceptedCount() {
+        return accepted;
+    }
+
+    /** DMA_READ and DMA_WRITE messages sent to all clients so far. */
+    public long dmaMessagesSent() {
+        long sum = messagesOfEnded.get();
+        for (Session session : sessions) {
+            sum += session.dmaMessagesSent();
+        }
+        return sum;
+    }
+
+    /** Stops accepting, ends every session and waits until all is freed. */
+    @Override
+    public void close() {
+        closing = true;
+        stop.signal();
+        try {
+            acceptThread.join();
+            sessions.forEach(Session::shutdown);
+            for (Session session : sessions) {
+                if (!session.join(END_MILLIS)) {
+                    LOG.error("client {}: the device does not stop", session.id());
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (path != null) {
+            path.close();
+        }
+        listener.close();
+        stop.close();
+    }
+
+    private static VfioUserServer start(
+            Fd listener,
+            SocketPath path,
+            SessionTimes times,
+            PciFunctionFactory factory,
+            SessionListener sessionListener)
+            throws IOException {
+        listener.setNonBlocking();
+        EventFd stop = EventFd.create();
+        VfioUserServer server = new VfioUserServer(listener, path, times, factory, sessionListener, stop);
+        server.acceptThread.start();
+        return server;
+    }
+
+    private void acceptAll() {
+        Poller poller = new Poller(2);
+        poller.add(stop.fd(), Poller.POLLIN);
+        poller.add(listener, Poller.POLLIN);
+        while (!closing) {
+            try {
+                poller.poll(-1);
+                if (!closing) {
+                    accept();
+                }
+            } catch (ErrnoException e) {
+                LOG.error("no further clients are accepted: {}", e.getMessage());
+                return;
+            }
+        }
+    }
+
+    private void accept() throws ErrnoException {
+        try {
+            UnixSocket socket = UnixSocket.accept(listener);
+            if (sessions.size() >= MAX_SESSIONS) {
+                LOG.warn("client turned away: {} are connected", MAX_SESSIONS);
+                socket.close();
+                return;
+            }
+            Session session = new Session(accepted + 1, socket, times, factory, sessionListener, this::ended);
+            sessions.add(session);
+            accepted++;
+            session.start();
+        } catch (ErrnoException e) {
+            switch (e.errno()) {
+                case Errno.EAGAIN -> {
+                    // The client has gone already.
+                }
+                case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM -> pause(e);
+                default -> throw e;
+            }
+        }
+    }
+
+    /** Out of descriptors or memory: whoever ends next makes room. */
+    private void pause(ErrnoException cause) throws ErrnoException {
+        LOG.warn("client not accepted: {}", cause.getMessage());
+        Poller poller = new Poller(1);
+        poller.add(stop.fd(), Poller.POLLIN);
+        poller.poll(RETRY_MILLIS);
+    }
+
+    private void ended(Session session) {
+        if (sessions.remove(session)) {
+            messagesOfEnded.addAndGet(session.dmaMessagesSent());
+        }
+    }
+}
