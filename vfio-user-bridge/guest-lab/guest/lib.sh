@@ -1,6 +1,8 @@
 # shellcheck shell=dash
 # What every in-guest test uses. fd 3 is the result port, fd 4 brings the host's words.
 DISK=/dev/vda
+# No overlapping requests at once: a file in the host's page cache is not atomic by sector, fio alone on such a file fails without this.
+FIO_VERIFY='--verify=crc32c --verify_backlog=64 --verify_fatal=1 --serialize_overlap=1'
 
 say() { echo "$*" >&3; }
 value() { say "value $*"; }

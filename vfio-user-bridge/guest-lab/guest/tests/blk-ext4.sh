@@ -18,8 +18,9 @@ say "ext4 verified"
 # Four jobs, each on its own part of the disk; backlog: what was written is read back and checked all along.
 start=$((LAB_FS_MIB * 1048576))
 part=$(((size - start) / 4))
+# shellcheck disable=SC2086 # several options
 fio --name=mixed --filename="$DISK" --offset="$start" --offset_increment="$part" --size="$part" --numjobs=4 --group_reporting \
-  --rw=randrw --bsrange=512-1m --ioengine=libaio --iodepth=32 --direct=1 --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+  --rw=randrw --bsrange=512-1m --ioengine=libaio --iodepth=32 --direct=1 $FIO_VERIFY \
   --time_based --runtime="$LAB_SECONDS" --randseed="${LAB_SEED:-1}" --minimal >/tmp/fio || { cat /tmp/fio; die "fio reports an error"; }
 # Fields of version 3 of the terse format: 5 error, 6 KiB read, 8 read IOPS, 47 KiB written, 49 write IOPS.
 value "fio $(tail -n 1 /tmp/fio | cut -d';' -f5,6,47)"

@@ -25,8 +25,9 @@ part_work() {
   mount -t ext4 "$DISK" /mnt
   equal "a file of $LAB_DATA_MIB MiB over a remount" "$sum" "$(sha256sum </mnt/data | cut -d' ' -f1)"
   say "working"
+  # shellcheck disable=SC2086 # several options
   fio --name=mixed --directory=/mnt --size=16m --numjobs=2 --group_reporting --rw=randrw --bsrange=512-256k --ioengine=libaio --iodepth=32 \
-    --direct=1 --verify=crc32c --verify_backlog=64 --verify_fatal=1 --time_based --runtime="$LAB_SECONDS" --minimal >/tmp/fio ||
+    --direct=1 $FIO_VERIFY --time_based --runtime="$LAB_SECONDS" --minimal >/tmp/fio ||
     { cat /tmp/fio; die "fio reports an error"; }
   value "fio $(tail -n 1 /tmp/fio | cut -d';' -f5,6,47)"
   sync

@@ -30,8 +30,9 @@ file_system() {
 mixed() {
   start=$(((LAB_DATA_MIB + 64) * 1048576))
   part=$((($(cat /sys/block/vda/size) * 512 - start) / $1))
+  # shellcheck disable=SC2086 # several options
   fio --name=mixed --filename="$DISK" --offset="$start" --offset_increment="$part" --size="$part" --numjobs="$1" --group_reporting \
-    --rw=randrw --bsrange=512-1m --ioengine=libaio --iodepth=32 --direct=1 --verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+    --rw=randrw --bsrange=512-1m --ioengine=libaio --iodepth=32 --direct=1 $FIO_VERIFY \
     --time_based --runtime="$LAB_SECONDS" --minimal >/tmp/fio || { cat /tmp/fio; die "fio reports an error"; }
   # As in blk-ext4; field 19 is the longest completion latency of a read in us, 60 that of a write.
   value "fio $(tail -n 1 /tmp/fio | cut -d';' -f5,6,47)"

@@ -2,8 +2,10 @@ package org.virtiobackend.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -19,10 +21,11 @@ class GuestLabIT {
             Path.of("..", "vfio-user-bridge", "guest-lab").toAbsolutePath().normalize();
     private static final int PREPARE_MINUTES = 15;
     private static final int SCENARIO_MINUTES = 10;
+    private static final int TAIL_LINES = 25;
 
     @BeforeAll
     static void prepare() throws Exception {
-        assertEquals(0, run(PREPARE_MINUTES, LAB.resolve("prepare")), "the lab could not be prepared, see above");
+        succeed(PREPARE_MINUTES, LAB.resolve("prepare"));
     }
 
     @TestFactory
@@ -32,27 +35,44 @@ class GuestLabIT {
                     .filter(Files::isRegularFile)
                     .sorted()
                     .map(file -> DynamicTest.dynamicTest(
-                            file.getFileName().toString(), () -> assertEquals(0, run(SCENARIO_MINUTES, file))))
+                            file.getFileName().toString(), () -> succeed(SCENARIO_MINUTES, file)))
                     .toList();
             assertTrue(tests.size() >= 7, "scenarios found in " + LAB + ": " + tests.size());
             return tests;
         }
     }
 
-    private static int run(int minutes, Path program) throws IOException, InterruptedException {
+    /** What it prints ends up in a file of its own and, when it fails, its last lines in the report: nobody has to look elsewhere. */
+    private static void succeed(int minutes, Path program) throws IOException, InterruptedException {
+        Path log = Files.createDirectories(Path.of("target", "guest-lab")).resolve(program.getFileName() + ".log");
         Process process = new ProcessBuilder(program.toString())
                 .directory(LAB.toFile())
                 .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.INHERIT)
+                .redirectOutput(log.toFile())
                 .start();
         process.getOutputStream().close();
         if (!process.waitFor(minutes, TimeUnit.MINUTES)) {
-            process.descendants().forEach(ProcessHandle::destroy);
-            process.destroy();
-            process.waitFor(10, TimeUnit.SECONDS);
-            process.destroyForcibly();
-            throw new AssertionError(program.getFileName() + " did not end within " + minutes + " minutes");
+            stop(process);
+            fail(program.getFileName() + " did not end within " + minutes + " minutes:\n" + tail(log));
         }
-        return process.exitValue();
+        assertEquals(0, process.exitValue(), () -> program.getFileName() + " failed:\n" + tail(log));
+    }
+
+    private static void stop(Process process) throws InterruptedException {
+        process.descendants().forEach(ProcessHandle::destroy);
+        process.destroy();
+        process.waitFor(10, TimeUnit.SECONDS);
+        process.destroyForcibly();
+    }
+
+    private static String tail(Path log) {
+        try {
+            List<String> lines = new String(Files.readAllBytes(log), StandardCharsets.UTF_8)
+                    .lines()
+                    .toList();
+            return String.join("\n", lines.subList(Math.max(0, lines.size() - TAIL_LINES), lines.size()));
+        } catch (IOException e) {
+            return log + " cannot be read: " + e.getMessage();
+        }
     }
 }
