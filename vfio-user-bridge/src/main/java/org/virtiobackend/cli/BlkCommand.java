@@ -19,7 +19,7 @@ import picocli.CommandLine.TypeConversionException;
         description = "Serves a disk image as a virtio block device.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
-public final class BlkCommand implements CliCommand {
+public final class BlkCommand implements ServingCommand {
     /** How writes reach the storage. */
     enum Cache {
         writeback,
@@ -121,6 +121,12 @@ public final class BlkCommand implements CliCommand {
             System.out.println(CAPABILITIES);
             return ExitStatus.OK;
         }
+        ServerProcess.serve(service());
+        return ExitStatus.OK;
+    }
+
+    @Override
+    public Service service() throws BadInputException, IOException {
         BlkSettings settings = settings();
         int[] queueSizes = new int[queues];
         Arrays.fill(queueSizes, queueSize);
@@ -129,8 +135,7 @@ public final class BlkCommand implements CliCommand {
         int clients = maxClients != null ? maxClients : readOnly ? 256 : 1;
         check("--max-clients", clients, 256);
         BlkExport export = new BlkExport(openImage(), new IoPool(ioThreads), settings, clients);
-        new DeviceServer(export, serveOptions, queues).run();
-        return ExitStatus.OK;
+        return new Service(export, serveOptions, queues);
     }
 
     private static void check(String option, int value, int max) throws BadInputException {

@@ -39,9 +39,12 @@ public final class Main implements Runnable {
         line.setParameterExceptionHandler(Main::badCommandLine);
         line.setExecutionExceptionHandler(Main::failed);
         line.setExecutionStrategy(Main::execute);
-        line.setCaseInsensitiveEnumValuesAllowed(true);
-        line.setOverwrittenOptionsAllowed(false);
-        return line;
+        return settle(line);
+    }
+
+    /** How options are read, wherever they come from. */
+    static CommandLine settle(CommandLine line) {
+        return line.setCaseInsensitiveEnumValuesAllowed(true).setOverwrittenOptionsAllowed(false);
     }
 
     @Override

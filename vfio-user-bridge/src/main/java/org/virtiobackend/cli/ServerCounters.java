@@ -1,18 +1,20 @@
 package org.virtiobackend.cli;
 
-import org.virtiobackend.vfiouser.server.VfioUserServer;
+import java.util.List;
 
 /** Counters of a whole process. One thread. */
 final class ServerCounters {
-    private final VfioUserServer server;
+    private final List<Listener> listeners;
     private long maxMapped;
 
-    ServerCounters(VfioUserServer server) {
-        this.server = server;
+    ServerCounters(List<Listener> listeners) {
+        this.listeners = listeners;
     }
 
     long dmaMessagesSent() {
-        return server.dmaMessagesSent();
+        return listeners.stream()
+                .mapToLong(listener -> listener.server().dmaMessagesSent())
+                .sum();
     }
 
     /** The largest of all values given so far. */

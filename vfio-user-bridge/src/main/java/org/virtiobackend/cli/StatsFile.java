@@ -7,6 +7,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import org.virtiobackend.swiotlb.BarMemory;
 import org.virtiobackend.virtio.device.worker.QueueStatistics;
 
@@ -18,15 +19,13 @@ final class StatsFile {
     private static final JsonFactory JSON = new JsonFactory();
 
     private final Path file;
-    private final Export export;
-    private final ClientTable clients;
+    private final List<Listener> listeners;
     private final ServerCounters counters;
 
-    StatsFile(Path file, Export export, ClientTable clients, ServerCounters counters) {
+    StatsFile(Path file, List<Listener> listeners) {
         this.file = file;
-        this.export = export;
-        this.clients = clients;
-        this.counters = counters;
+        this.listeners = List.copyOf(listeners);
+        this.counters = new ServerCounters(this.listeners);
     }
 
     void write() throws IOException {
@@ -43,9 +42,11 @@ final class StatsFile {
             json.writeStartObject();
             json.writeNumberField("timeMillis", System.currentTimeMillis());
             json.writeArrayFieldStart("devices");
-            for (ClientTable.Entry entry : clients.clients()) {
-                mapped += entry.dmaMap().mappedBytes();
-                writeDevice(json, entry);
+            for (Listener listener : listeners) {
+                for (ClientTable.Entry entry : listener.clients().clients()) {
+                    mapped += entry.dmaMap().mappedBytes();
+                    writeDevice(json, listener.export(), entry);
+                }
             }
             json.writeEndArray();
             json.writeObjectFieldStart("dma");
@@ -58,7 +59,7 @@ final class StatsFile {
         return text.append('\n').toString();
     }
 
-    private void writeDevice(JsonGenerator json, ClientTable.Entry entry) throws IOException {
+    private void writeDevice(JsonGenerator json, Export export, ClientTable.Entry entry) throws IOException {
         json.writeStartObject();
         json.writeNumberField("client", entry.session().id());
         json.writeStringField("type", export.type());

@@ -1,0 +1,79 @@
+package org.virtiobackend.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.virtiobackend.virtio.device.worker.WorkerPool;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Serves many devices of any kind from one process, whose threads they share. */
+@Command(
+        name = "serve",
+        description = "Serves all the devices that a file lists, in one process.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footer = {
+            "",
+            "FILE is JSON; a device has a type and the options of the command of that name:",
+            "  {\"workers\": 2,",
+            "   \"devices\": [",
+            "     {\"type\": \"blk\", \"socket-path\": \"a.sock\", \"image\": \"a.img\", \"image-format\": \"raw\"},",
+            "     {\"type\": \"blk\", \"socket-path\": \"b.sock\", \"image\": \"ram:64M\", \"read-only\": true}]}",
+            "workers, poll-us and stats-file are the process's own and stand beside devices."
+        })
+public final class ServeCommand implements CliCommand {
+    @Option(names = "--config", paramLabel = "FILE", required = true, description = "what to serve")
+    private Path config;
+
+    @Mixin
+    private LogOptions logOptions;
+
+    @Override
+    public Integer call() throws BadInputException, IOException {
+        ServeConfig parsed = ServeConfig.read(config);
+        List<Service> services = new ArrayList<>();
+        try {
+            Set<String> sockets = new HashSet<>();
+            for (ServeConfig.Device device : parsed.devices()) {
+                Service service = open(device);
+                services.add(service);
+                String socket = service.options().socketPath();
+                if (socket != null && !sockets.add(socket)) {
+                    throw new BadInputException(device.where() + ": socket-path " + socket + " is another device's too");
+                }
+            }
+        } catch (BadInputException | IOException | RuntimeException e) {
+            services.forEach(service -> service.export().close());
+            throw e;
+        }
+        try (ServerProcess process = new ServerProcess(services, workers(parsed, services), parsed.statsFile())) {
+            process.run();
+        }
+        return ExitStatus.OK;
+    }
+
+    private static Service open(ServeConfig.Device device) throws BadInputException, IOException {
+        try {
+            return device.command().service();
+        } catch (BadInputException e) {
+            throw new BadInputException(device.where() + ": " + e.getMessage());
+        }
+    }
+
+    private static WorkerPool workers(ServeConfig config, List<Service> services) throws IOException {
+        int queues = services.stream().mapToInt(Service::queues).sum();
+        int threads = config.workers() != null
+                ? config.workers()
+                : Math.min(queues, Runtime.getRuntime().availableProcessors());
+        // Who polls longest by default has the most to lose from sleeping workers.
+        long poll = config.pollMicros() != null
+                ? config.pollMicros()
+                : services.stream().mapToLong(service -> service.options().pollMicros()).max().orElseThrow();
+        return new WorkerPool(threads, poll);
+    }
+}

@@ -1,0 +1,127 @@
+package org.virtiobackend.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.virtiobackend.posix.ServiceNotify;
+import org.virtiobackend.virtio.device.worker.WorkerPool;
+
+/** A process that serves exports until it is asked to stop. */
+final class ServerProcess implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServerProcess.class);
+
+    private final List<Service> services;
+    private final WorkerPool workers;
+    private final String statsFile;
+    private final List<Listener> listeners = new ArrayList<>();
+    private final CountDownLatch stop = new CountDownLatch(1);
+
+    /**
+     * @param services taken over, at least one
+     * @param workers taken over; shared by all of them
+     * @param statsFile null: no statistics are written
+     */
+    ServerProcess(List<Service> services, WorkerPool workers, String statsFile) {
+        this.services = List.copyOf(services);
+        this.workers = workers;
+        this.statsFile = statsFile;
+    }
+
+    /** Serves one export with the workers and the statistics its options ask for; returns as {@link #run} does. */
+    static void serve(Service service) throws BadInputException, IOException {
+        ServeOptions options = service.options();
+        WorkerPool workers = new WorkerPool(options.workers(service.queues()), options.pollMicros());
+        try (ServerProcess process = new ServerProcess(List.of(service), workers, options.statsFile())) {
+            process.run();
+        }
+    }
+
+    /** Serves; returns when a signal has asked for the end and everything is done and durable. */
+    void run() throws BadInputException, IOException {
+        Signals.handle("TERM", stop::countDown);
+        Signals.handle("INT", stop::countDown);
+        for (Service service : services) {
+            listeners.add(Listener.open(service, workers));
+        }
+        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
+            Thread thread = new Thread(task, "housekeeping");
+            thread.setDaemon(true);
+            return thread;
+        });
+        try {
+            Signals.handle("HUP", () -> clock.execute(this::lookAfter));
+            clock.scheduleWithFixedDelay(this::lookAfter, 1, 1, TimeUnit.SECONDS);
+            if (statsFile != null) {
+                StatsFile stats = new StatsFile(Path.of(statsFile), listeners);
+                stats.write();
+                clock.scheduleWithFixedDelay(() -> write(stats), 0, 1, TimeUnit.SECONDS);
+            }
+            announce();
+            awaitStop();
+        } finally {
+            clock.shutdownNow();
+            endSessions();
+        }
+        for (Service service : services) {
+            service.export().flush();
+        }
+    }
+
+    private void lookAfter() {
+        services.forEach(service -> service.export().lookAfter());
+    }
+
+    private static void write(StatsFile stats) {
+        try {
+            stats.write();
+        } catch (IOException e) {
+            LOG.warn("statistics: {}", e.getMessage());
+        }
+    }
+
+    private void announce() {
+        listeners.forEach(listener -> System.err.println("listening on " + listener.address()));
+        String socket = System.getenv("NOTIFY_SOCKET");
+        if (socket != null && !socket.isEmpty()) {
+            try {
+                ServiceNotify.send(socket, "READY=1");
+            } catch (IOException e) {
+                LOG.warn("service manager not told: {}", e.getMessage());
+            }
+        }
+    }
+
+    private void awaitStop() {
+        boolean interrupted = false;
+        while (stop.getCount() > 0) {
+            try {
+                stop.await();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Devices are closed with their sessions; after this nothing uses an export. */
+    private void endSessions() {
+        listeners.forEach(Listener::close);
+        listeners.clear();
+        workers.close();
+    }
+
+    @Override
+    public void close() {
+        endSessions();
+        services.forEach(service -> service.export().close());
+    }
+}
