@@ -44,7 +44,8 @@ public final class ServeCommand implements CliCommand {
                 services.add(service);
                 String socket = service.options().socketPath();
                 if (socket != null && !sockets.add(socket)) {
-                    throw new BadInputException(device.where() + ": socket-path " + socket + " is another device's too");
+                    throw new BadInputException(
+                            device.where() + ": socket-path " + socket + " is another device's too");
                 }
             }
         } catch (BadInputException | IOException | RuntimeException e) {
@@ -73,7 +74,10 @@ public final class ServeCommand implements CliCommand {
         // Who polls longest by default has the most to lose from sleeping workers.
         long poll = config.pollMicros() != null
                 ? config.pollMicros()
-                : services.stream().mapToLong(service -> service.options().pollMicros()).max().orElseThrow();
+                : services.stream()
+                        .mapToLong(service -> service.options().pollMicros())
+                        .max()
+                        .orElseThrow();
         return new WorkerPool(threads, poll);
     }
 }

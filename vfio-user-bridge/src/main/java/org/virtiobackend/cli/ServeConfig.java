@@ -76,7 +76,8 @@ record ServeConfig(Integer workers, Long pollMicros, String statsFile, List<Devi
         } catch (NoSuchFileException e) {
             throw new BadInputException("--config=" + file + ": no such file");
         } catch (JsonProcessingException e) {
-            String line = e.getLocation() == null ? "" : " line " + e.getLocation().getLineNr();
+            String line =
+                    e.getLocation() == null ? "" : " line " + e.getLocation().getLineNr();
             throw new BadInputException(file + line + ": " + e.getOriginalMessage());
         }
     }

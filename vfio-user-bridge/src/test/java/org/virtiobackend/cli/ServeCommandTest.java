@@ -26,7 +26,7 @@ class ServeCommandTest {
     private Path directory;
 
     private Path config(String json) throws Exception {
-        String text = json.replace('\'', '"').replace("DIR", directory.toString());
+        String text = json.replace('\'', '"').replace("DIR/", directory + "/");
         return Files.writeString(directory.resolve("config.json"), text);
     }
 
@@ -35,7 +35,7 @@ class ServeCommandTest {
         Path config = config("{'workers': 1, 'stats-file': 'DIR/stats', 'devices': ["
                 + "{'type': 'blk', 'socket-path': 'DIR/a', 'image': 'ram:1M'},"
                 + "{'type': 'blk', 'socket-path': 'DIR/b', 'image': 'ram:2M', 'read-only': true, 'queues': 2,"
-                + " 'disable-feature': ['RING_INDIRECT_DESC', 'RING_EVENT_IDX']}]}");
+                + " 'disable-feature': ['INDIRECT_DESC', 'EVENT_IDX']}]}");
         try (BackendProcess backend = BackendProcess.start(List.of("serve", "--config=" + config))) {
             try (EmbeddedDisk a = EmbeddedDisk.attach(directory.resolve("a").toString(), SHAPE);
                     EmbeddedDisk b = EmbeddedDisk.attach(directory.resolve("b").toString(), SHAPE)) {
@@ -89,7 +89,7 @@ class ServeCommandTest {
         List<String> lines = run.errLines().stream()
                 .map(line -> line.replaceAll("\\[blk[a-z, ]*]", "[blk]"))
                 .toList();
-        String expected = message.replace("FILE", config.toString()).replace("DIR", directory.toString());
+        String expected = message.replace("FILE", config.toString()).replace("DIR/", directory + "/");
         assertEquals(List.of("virtio-backend serve: " + expected), lines);
         assertEquals(2, run.status());
         assertFalse(Files.exists(directory.resolve("a")));
