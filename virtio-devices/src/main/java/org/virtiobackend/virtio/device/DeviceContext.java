@@ -1,7 +1,5 @@
 package org.virtiobackend.virtio.device;
 
-import org.virtiobackend.posix.Fd;
-
 /** What an active device is given: its negotiated features, its queues, and a way to fail. */
 public interface DeviceContext {
     /** All accepted feature bits. */
@@ -19,9 +17,12 @@ public interface DeviceContext {
     /**
      * Lets {@code handler} serve an enabled queue from now on, on one worker.
      *
-     * @param wakeOn descriptors whose readability also wakes the handler; they stay the device's
+     * @param wakeOn descriptors whose readiness also wakes the handler, once it has armed them
      */
-    void attach(int queue, QueueHandler handler, Fd... wakeOn);
+    void attach(int queue, QueueHandler handler, WakeUp... wakeOn);
+
+    /** Makes the handler of a queue run soon, as a driver's notification does; from any thread. */
+    void wake(int queue);
 
     /** Stops the device with DEVICE_NEEDS_RESET; from any thread. */
     void fail(Throwable cause);

@@ -16,4 +16,12 @@ public interface QueueHandler {
      * @throws IOException the backend is beyond use: the device needs a reset
      */
     int drain(Virtqueue queue, int budget) throws VirtqueueException, IOException;
+
+    /**
+     * Whether buffers that the driver makes available from now on would give the handler something to do; asked before its worker
+     * sleeps. With false the driver is not asked for notifications: the handler has buffers and waits for a {@link WakeUp}.
+     */
+    default boolean wantsKicks() {
+        return true;
+    }
 }

@@ -7,12 +7,12 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaSpace;
-import org.virtiobackend.posix.Fd;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.DeviceActivationException;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.PackedVirtqueue;
 import org.virtiobackend.virtio.queue.QueueConfig;
 import org.virtiobackend.virtio.queue.SplitVirtqueue;
@@ -24,7 +24,7 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
  * memory away from them. Control methods belong to one thread; {@link #kick} and {@link #fail} to any.
  */
 public final class DeviceRuntime implements DeviceContext {
-    private static final Fd[] NO_FDS = {};
+    private static final WakeUp[] NOTHING = {};
     private static final long RECHECK_MILLIS = 100;
 
     private final long features;
@@ -34,7 +34,7 @@ public final class DeviceRuntime implements DeviceContext {
     private final DeviceEvents events;
     private final QueueTask[] tasks;
     private final QueueHandler[] handlers;
-    private final Fd[][] wakeOn;
+    private final WakeUp[][] wakeOn;
     private final QueueStatistics[] statistics;
     private final AtomicBoolean failed = new AtomicBoolean();
     private final Object progress = new Object();
@@ -56,7 +56,7 @@ public final class DeviceRuntime implements DeviceContext {
         this.events = events;
         this.tasks = new QueueTask[configs.length];
         this.handlers = new QueueHandler[configs.length];
-        this.wakeOn = new Fd[configs.length][];
+        this.wakeOn = new WakeUp[configs.length][];
         this.statistics = statistics;
     }
 
@@ -137,9 +137,9 @@ public final class DeviceRuntime implements DeviceContext {
     }
 
     @Override
-    public void attach(int queue, QueueHandler handler, Fd... fds) {
+    public void attach(int queue, QueueHandler handler, WakeUp... wakeUps) {
         handlers[queue] = handler;
-        wakeOn[queue] = fds.length == 0 ? NO_FDS : fds.clone();
+        wakeOn[queue] = wakeUps.length == 0 ? NOTHING : wakeUps.clone();
         if (configs[queue] == null) {
             return;
         }
@@ -150,6 +150,14 @@ public final class DeviceRuntime implements DeviceContext {
             tasks[queue] = task;
         } catch (VirtqueueException e) {
             attachFailure = e;
+        }
+    }
+
+    @Override
+    public void wake(int queue) {
+        QueueTask task = tasks[queue];
+        if (task != null) {
+            task.wake();
         }
     }
 

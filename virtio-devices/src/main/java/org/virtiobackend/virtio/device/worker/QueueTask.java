@@ -1,7 +1,7 @@
 package org.virtiobackend.virtio.device.worker;
 
-import org.virtiobackend.posix.Fd;
 import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.ChainCompletion;
 import org.virtiobackend.virtio.queue.CompletedChains;
 import org.virtiobackend.virtio.queue.DescriptorChain;
@@ -21,7 +21,7 @@ final class QueueTask implements ChainCompletion {
     private final DeviceRuntime runtime;
     private final int index;
     private final QueueHandler handler;
-    private final Fd[] wakeOn;
+    private final WakeUp[] wakeOn;
     private final QueueStatistics statistics;
     private final CompletedChains completed = new CompletedChains();
 
@@ -45,7 +45,7 @@ final class QueueTask implements ChainCompletion {
 
     private volatile boolean stopped;
 
-    QueueTask(DeviceRuntime runtime, int index, QueueHandler handler, Fd[] wakeOn, QueueStatistics statistics) {
+    QueueTask(DeviceRuntime runtime, int index, QueueHandler handler, WakeUp[] wakeOn, QueueStatistics statistics) {
         this.runtime = runtime;
         this.index = index;
         this.handler = handler;
@@ -66,7 +66,7 @@ final class QueueTask implements ChainCompletion {
         return worker;
     }
 
-    Fd[] wakeOn() {
+    WakeUp[] wakeOn() {
         return wakeOn;
     }
 
@@ -74,6 +74,10 @@ final class QueueTask implements ChainCompletion {
 
     void kick() {
         statistics.kicks++;
+        wake();
+    }
+
+    void wake() {
         if (!kicked) {
             kicked = true;
         }
@@ -261,7 +265,7 @@ final class QueueTask implements ChainCompletion {
 
     /** Called before the worker sleeps; true when there is work after all. */
     boolean enableKicks() {
-        if (!isServing()) {
+        if (!isServing() || !handler.wantsKicks()) {
             return false;
         }
         kicksOn = true;
@@ -275,6 +279,11 @@ final class QueueTask implements ChainCompletion {
             fail(t);
             return false;
         }
+    }
+
+    /** A descriptor that the handler waits for is ready. */
+    void woken() {
+        kicked = true;
     }
 
     /** A last look before sleeping, after the worker has said that it sleeps. */

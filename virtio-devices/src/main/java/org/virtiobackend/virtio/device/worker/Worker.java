@@ -8,8 +8,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.EventFd;
-import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.Poller;
+import org.virtiobackend.virtio.device.WakeUp;
 
 /** A thread that owns queues, of one device or of many: serves them in turn, polls a while when idle, then sleeps. */
 final class Worker implements Runnable {
@@ -22,6 +22,10 @@ final class Worker implements Runnable {
     private final Thread thread;
     private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
     private QueueTask[] tasks = {};
+    /** Whose descriptors the last poll waited for, in its order. */
+    private QueueTask[] wakeTasks = new QueueTask[8];
+
+    private int wakeCount;
 
     private volatile boolean mail;
     private volatile boolean asleep;
@@ -172,19 +176,38 @@ final class Worker implements Runnable {
             return;
         }
         poller.clear();
+        wakeCount = 0;
         poller.add(wake.fd(), Poller.POLLIN);
         for (QueueTask task : tasks) {
             if (task.isServing()) {
-                for (Fd fd : task.wakeOn()) {
-                    poller.add(fd, Poller.POLLIN);
-                }
+                arm(task);
             }
         }
         long before = System.nanoTime();
         poller.poll(-1);
         asleep = false;
         wake.drain();
+        tellWoken();
         idle.slept(System.nanoTime() - before);
+    }
+
+    private void arm(QueueTask task) {
+        for (WakeUp wakeUp : task.wakeOn()) {
+            if (wakeUp.isArmed()) {
+                wakeTasks = wakeCount < wakeTasks.length ? wakeTasks : Arrays.copyOf(wakeTasks, 2 * wakeCount);
+                wakeTasks[wakeCount++] = task;
+                poller.add(wakeUp.fd(), wakeUp.events());
+            }
+        }
+    }
+
+    private void tellWoken() {
+        for (int i = 0; i < wakeCount; i++) {
+            if (poller.events(i + 1) != 0) {
+                wakeTasks[i].woken();
+            }
+            wakeTasks[i] = null;
+        }
     }
 
     private boolean anyPending() {
