@@ -72,8 +72,7 @@ class WakeUpTest {
 
     private void start() throws Exception {
         QueueConfig config = new QueueConfig(0, 64, driver.queueDesc(), driver.queueDriver(), driver.queueDevice());
-        runtime =
-                DeviceRuntime.start(device, FEATURES, new QueueConfig[] {config}, dmaMap::newSpace, pool, events);
+        runtime = DeviceRuntime.start(device, FEATURES, new QueueConfig[] {config}, dmaMap::newSpace, pool, events);
     }
 
     private void addBuffers(int count) {
