@@ -18,6 +18,8 @@ public final class DescriptorChain {
     private long written;
     private boolean inFlight;
     private boolean deferred;
+    private boolean finished;
+    private long usedLength;
     private DescriptorChain nextCompleted;
 
     public DescriptorChain(ChainCompletion completion) {
@@ -95,6 +97,21 @@ public final class DescriptorChain {
         return deferred;
     }
 
+    /** Whether the chain only waits for those before it; see {@link InOrderWindow}. */
+    boolean isFinished() {
+        return finished;
+    }
+
+    void finish(long length) {
+        finished = true;
+        usedLength = length;
+    }
+
+    /** What {@link #finish} was told. */
+    long usedLength() {
+        return usedLength;
+    }
+
     DescriptorChain nextCompleted() {
         return nextCompleted;
     }
@@ -110,6 +127,7 @@ public final class DescriptorChain {
         head = newHead;
         written = 0;
         deferred = false;
+        finished = false;
     }
 
     /** For a packed ring, where the id is known last. */

@@ -24,17 +24,15 @@ public final class PackedVirtqueue implements Virtqueue {
     private final RingAccess desc = new RingAccess();
     private final RingAccess driverEvent = new RingAccess();
     private final RingAccess deviceEvent = new RingAccess();
+    private final PackedUsedWriter used;
+    /** Null without IN_ORDER. */
+    private final InOrderWindow window;
 
     private int freeCount;
     private int nextAvail;
     private boolean availWrap = true;
-    private int nextUsed;
-    private boolean usedWrap = true;
-
-    /** Where the first used descriptor of the batch goes, and its flags, which are written last; -1: no batch. */
-    private int batchAt = -1;
-
-    private int batchFlags;
+    /** Descriptors from {@link #nextAvail} on that the copy of a remote ring holds, seen available before they were read. */
+    private int copied;
     /** Descriptors passed since the driver was last told. */
     private int sinceNotified;
 
@@ -63,6 +61,9 @@ public final class PackedVirtqueue implements Virtqueue {
         }
         this.freeCount = size;
         this.idInUse = new boolean[size];
+        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
+        this.used = new PackedUsedWriter(desc, size, inOrder);
+        this.window = inOrder ? new InOrderWindow(size) : null;
         space.refresh();
         try {
             attachAreas();
@@ -86,8 +87,8 @@ public final class PackedVirtqueue implements Virtqueue {
         if (!desc.isAttached()) {
             return null;
         }
-        if (desc.isRemote()) {
-            fetch(desc, 0, descBytes(size));
+        if (desc.isRemote() && copied <= 0 && !copyRing()) {
+            return null;
         }
         int flags = desc.getU16Acquire(nextAvail * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS);
         if (!isAvailable(flags, availWrap)) {
@@ -102,7 +103,30 @@ public final class PackedVirtqueue implements Virtqueue {
         walk(chain, flags);
         freeCount--;
         inFlight++;
+        if (window != null) {
+            window.polled(chain);
+        }
         return chain;
+    }
+
+    /** Two messages: a descriptor must be read after its flags were seen, and within a message there is no order. */
+    private boolean copyRing() throws VirtqueueException {
+        RingIo.fetch(desc, 0, descBytes(size));
+        int at = nextAvail;
+        boolean wrap = availWrap;
+        int count = 0;
+        while (count < size && isAvailable(desc.getU16(at * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS), wrap)) {
+            count++;
+            if (++at == size) {
+                at = 0;
+                wrap = !wrap;
+            }
+        }
+        if (count > 0) {
+            RingIo.fetch(desc, 0, descBytes(size));
+        }
+        copied = count;
+        return count > 0;
     }
 
     /** Reads the descriptors of one chain, each once; the first one's flags are known already. */
@@ -148,6 +172,7 @@ public final class PackedVirtqueue implements Virtqueue {
         idInUse[id] = true;
         chain.setHead(id);
         builder.finish(count);
+        copied = Math.max(0, copied - count);
         nextAvail += count;
         if (nextAvail >= size) {
             nextAvail -= size;
@@ -179,6 +204,10 @@ public final class PackedVirtqueue implements Virtqueue {
             nextAvail += size;
             availWrap = !availWrap;
         }
+        copied = 0;
+        if (window != null) {
+            window.unpolled();
+        }
         recycle(chain);
     }
 
@@ -197,50 +226,43 @@ public final class PackedVirtqueue implements Virtqueue {
         } catch (DmaFaultException e) {
             throw ChainBuilder.fault("buffer", e);
         }
-        int base = nextUsed * DESCRIPTOR_SIZE;
-        int flags = usedFlags(usedWrap) | (length > 0 ? VIRTQ_DESC_F_WRITE : 0);
-        desc.putU32(base + DESCRIPTOR_LEN, length);
-        desc.putU16(base + DESCRIPTOR_ID, chain.head());
-        if (batchAt < 0) {
-            // The driver looks at used descriptors in order, so holding back the first holds back all.
-            batchAt = nextUsed;
-            batchFlags = flags;
-            flush(desc, base + DESCRIPTOR_LEN, 6);
-        } else {
-            desc.putU16(base + DESCRIPTOR_FLAGS, flags);
-            flush(desc, base + DESCRIPTOR_LEN, 8);
+        if (window == null) {
+            use(chain, length);
+            return;
         }
-        sinceNotified += chain.descriptorCount();
-        nextUsed += chain.descriptorCount();
-        if (nextUsed >= size) {
-            nextUsed -= size;
-            usedWrap = !usedWrap;
+        chain.finish(length);
+        for (DescriptorChain next; (next = window.takeFinished()) != null; ) { // virtio 1.4 6.2
+            use(next, next.usedLength());
         }
+    }
+
+    private void use(DescriptorChain chain, long length) throws VirtqueueException {
+        int count = chain.descriptorCount();
+        boolean whole = length == chain.writableSegments().totalBytes();
+        used.add(chain.head(), length, whole, count);
+        sinceNotified += count;
         recycle(chain);
     }
 
     @Override
     public void publishUsed() throws VirtqueueException {
-        if (batchAt < 0) {
-            return;
-        }
-        int at = batchAt * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS;
-        desc.putU16Release(at, batchFlags);
-        batchAt = -1;
-        flush(desc, at, 2);
+        used.publish();
     }
 
     @Override
     public boolean driverWantsNotification() throws VirtqueueException {
-        RingAccess.fullFence();
-        fetch(driverEvent, 0, EVENT_SIZE);
-        long event = driverEvent.getU32(EVENT_DESC);
-        int count = sinceNotified;
+        if (sinceNotified == 0) {
+            return false;
+        }
+        int count = Math.min(sinceNotified, size);
         sinceNotified = 0;
+        RingAccess.fullFence();
+        RingIo.fetch(driverEvent, 0, EVENT_SIZE);
+        long event = driverEvent.getU32(EVENT_DESC);
         return switch ((int) (event >>> 16) & 3) {
             case RING_EVENT_FLAGS_DISABLE -> false;
             case RING_EVENT_FLAGS_DESC ->
-                !eventIdx || needEvent((int) event & 0xffff, nextUsed, usedWrap, Math.min(count, size), size);
+                !eventIdx || needEvent((int) event & 0xffff, used.next(), used.wrap(), count, size);
             default -> true;
         };
     }
@@ -249,7 +271,7 @@ public final class PackedVirtqueue implements Virtqueue {
     public void suppressKicks() throws VirtqueueException {
         if (deviceEvent.isAttached()) {
             deviceEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_DISABLE);
-            flush(deviceEvent, EVENT_FLAGS, 2);
+            RingIo.flush(deviceEvent, EVENT_FLAGS, 2);
         }
     }
 
@@ -264,10 +286,10 @@ public final class PackedVirtqueue implements Virtqueue {
         } else {
             deviceEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_ENABLE);
         }
-        flush(deviceEvent, 0, EVENT_SIZE);
+        RingIo.flush(deviceEvent, 0, EVENT_SIZE);
         RingAccess.fullFence();
         int at = nextAvail * DESCRIPTOR_SIZE;
-        fetch(desc, at, DESCRIPTOR_SIZE);
+        RingIo.fetch(desc, at, DESCRIPTOR_SIZE);
         return isAvailable(desc.getU16Acquire(at + DESCRIPTOR_FLAGS), availWrap);
     }
 
@@ -291,6 +313,7 @@ public final class PackedVirtqueue implements Virtqueue {
     @Override
     public boolean reattach() {
         space.refresh();
+        copied = 0;
         try {
             attachAreas();
             return true;
@@ -311,25 +334,5 @@ public final class PackedVirtqueue implements Virtqueue {
         space.attach(config.queueDesc(), descBytes(size), DESC_ALIGNMENT, DmaAccess.WRITE, desc);
         space.attach(config.queueDriver(), EVENT_SIZE, EVENT_ALIGNMENT, DmaAccess.READ, driverEvent);
         space.attach(config.queueDevice(), EVENT_SIZE, EVENT_ALIGNMENT, DmaAccess.WRITE, deviceEvent);
-    }
-
-    private static void fetch(RingAccess area, int offset, int length) throws VirtqueueException {
-        if (area.isRemote()) {
-            try {
-                area.fetch(offset, length);
-            } catch (DmaFaultException e) {
-                throw ChainBuilder.fault("ring", e);
-            }
-        }
-    }
-
-    private static void flush(RingAccess area, int offset, int length) throws VirtqueueException {
-        if (area.isRemote()) {
-            try {
-                area.flush(offset, length);
-            } catch (DmaFaultException e) {
-                throw ChainBuilder.fault("ring", e);
-            }
-        }
     }
 }

@@ -13,13 +13,15 @@ public final class SplitVirtqueue implements Virtqueue {
     private final QueueConfig config;
     private final int size;
     private final int mask;
-    private final boolean indirect;
     private final boolean eventIdx;
     private final DmaSpace space;
     private final ChainBuilder builder;
     private final ChainCompletion completion;
     private final DescriptorChain[] chains;
+    /** Null without IN_ORDER. */
+    private final InOrderWindow window;
 
+    private final SplitWalker walker;
     private final RingAccess desc = new RingAccess();
     private final RingAccess avail = new RingAccess();
     private final RingAccess used = new RingAccess();
@@ -49,12 +51,15 @@ public final class SplitVirtqueue implements Virtqueue {
         this.config = config;
         this.size = config.size();
         this.mask = size - 1;
-        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
+        boolean indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
         this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
         this.space = space;
         this.builder = new ChainBuilder(space, size);
+        this.walker = new SplitWalker(desc, size, indirect, builder);
         this.completion = completion;
         this.chains = new DescriptorChain[size];
+        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
+        this.window = inOrder ? new InOrderWindow(size) : null;
         space.refresh();
         try {
             attachAreas();
@@ -91,10 +96,12 @@ public final class SplitVirtqueue implements Virtqueue {
         }
         chain.begin(head);
         builder.begin(chain);
-        int descriptors = walk(head);
-        builder.finish(descriptors);
+        builder.finish(walker.walk(head));
         nextAvail = (nextAvail + 1) & 0xffff;
         inFlight++;
+        if (window != null) {
+            window.polled(chain);
+        }
         return chain;
     }
 
@@ -130,66 +137,14 @@ public final class SplitVirtqueue implements Virtqueue {
         }
     }
 
-    /** Walks a chain once; returns how many ring descriptors it occupies. */
-    private int walk(int head) throws VirtqueueException {
-        int index = head;
-        int count = 0;
-        while (true) {
-            int at = index * DESCRIPTOR_SIZE;
-            long address = desc.getU64(at + DESCRIPTOR_ADDR);
-            long rest = desc.getU64(at + DESCRIPTOR_LEN);
-            long length = rest & 0xffff_ffffL;
-            int flags = (int) (rest >>> 32) & 0xffff;
-            count++;
-            if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
-                walkTable(address, length, flags);
-                return count;
-            }
-            builder.add(address, length, (flags & VIRTQ_DESC_F_WRITE) != 0);
-            if ((flags & VIRTQ_DESC_F_NEXT) == 0) {
-                return count;
-            }
-            index = (int) (rest >>> 48);
-            if (index >= size) {
-                throw new VirtqueueException("next descriptor " + index + " in a queue of " + size);
-            }
-        }
-    }
-
-    // virtio 1.4 2.7.5.3.2: the write flag of the descriptor that names the table is ignored
-    private void walkTable(long address, long length, int tableFlags) throws VirtqueueException {
-        if (!indirect) {
-            throw new VirtqueueException("indirect descriptor without VIRTIO_F_INDIRECT_DESC");
-        }
-        if ((tableFlags & VIRTQ_DESC_F_NEXT) != 0) {
-            throw new VirtqueueException("descriptor with both INDIRECT and NEXT");
-        }
-        int entries = builder.openTable(address, length);
-        int index = 0;
-        while (true) {
-            int at = index * DESCRIPTOR_SIZE;
-            long entryAddress = builder.tableLong(at + DESCRIPTOR_ADDR);
-            long rest = builder.tableLong(at + DESCRIPTOR_LEN);
-            int flags = (int) (rest >>> 32) & 0xffff;
-            if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
-                throw new VirtqueueException("indirect descriptor inside an indirect table");
-            }
-            builder.add(entryAddress, rest & 0xffff_ffffL, (flags & VIRTQ_DESC_F_WRITE) != 0);
-            if ((flags & VIRTQ_DESC_F_NEXT) == 0) {
-                return;
-            }
-            index = (int) (rest >>> 48);
-            if (index >= entries) {
-                throw new VirtqueueException("next descriptor " + index + " in an indirect table of " + entries);
-            }
-        }
-    }
-
     @Override
     public void unpoll(DescriptorChain chain) {
         chain.end();
         nextAvail = (nextAvail - 1) & 0xffff;
         inFlight--;
+        if (window != null) {
+            window.unpolled();
+        }
     }
 
     @Override
@@ -200,6 +155,18 @@ public final class SplitVirtqueue implements Virtqueue {
         } catch (DmaFaultException e) {
             throw ChainBuilder.fault("buffer", e);
         }
+        if (window == null) {
+            use(chain, length);
+            return;
+        }
+        chain.finish(length);
+        // virtio 1.4 6.2: in order; every entry is written, drivers exist that look at each
+        for (DescriptorChain next; (next = window.takeFinished()) != null; ) {
+            use(next, next.usedLength());
+        }
+    }
+
+    private void use(DescriptorChain chain, long length) {
         used.putU64(RING + USED_ENTRY * (nextUsed & mask), chain.head() | length << 32);
         nextUsed = (nextUsed + 1) & 0xffff;
         chain.end();
@@ -216,31 +183,33 @@ public final class SplitVirtqueue implements Virtqueue {
         }
         used.putU16Release(IDX, nextUsed);
         publishedUsed = nextUsed;
-        flush(used, IDX, 2);
+        RingIo.flush(used, IDX, 2);
     }
 
     private void flushUsed() throws VirtqueueException {
         int first = publishedUsed & mask;
         int count = (nextUsed - publishedUsed) & 0xffff;
         int untilEnd = Math.min(count, size - first);
-        flush(used, RING + USED_ENTRY * first, USED_ENTRY * untilEnd);
+        RingIo.flush(used, RING + USED_ENTRY * first, USED_ENTRY * untilEnd);
         if (count > untilEnd) {
-            flush(used, RING, USED_ENTRY * (count - untilEnd));
+            RingIo.flush(used, RING, USED_ENTRY * (count - untilEnd));
         }
     }
 
     @Override
     public boolean driverWantsNotification() throws VirtqueueException {
+        int notified = notifiedUsed;
+        if (publishedUsed == notified) {
+            return false;
+        }
+        notifiedUsed = publishedUsed;
         RingAccess.fullFence();
         if (eventIdx) {
             // virtio 1.4 2.7.7.2: only when the index passes used_event
-            fetch(avail, usedEvent(size), 2);
-            int event = avail.getU16(usedEvent(size));
-            boolean wanted = needEvent(event, publishedUsed, notifiedUsed);
-            notifiedUsed = publishedUsed;
-            return wanted;
+            RingIo.fetch(avail, usedEvent(size), 2);
+            return needEvent(avail.getU16(usedEvent(size)), publishedUsed, notified);
         }
-        fetch(avail, FLAGS, 2);
+        RingIo.fetch(avail, FLAGS, 2);
         return (avail.getU16(FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
     }
 
@@ -249,7 +218,7 @@ public final class SplitVirtqueue implements Virtqueue {
         // With event index the driver is quiet until its index passes an avail_event that stays behind.
         if (used.isAttached() && !eventIdx) {
             used.putU16(FLAGS, VIRTQ_USED_F_NO_NOTIFY);
-            flush(used, FLAGS, 2);
+            RingIo.flush(used, FLAGS, 2);
         }
     }
 
@@ -260,13 +229,13 @@ public final class SplitVirtqueue implements Virtqueue {
         }
         if (eventIdx) {
             used.putU16(availEvent(size), nextAvail);
-            flush(used, availEvent(size), 2);
+            RingIo.flush(used, availEvent(size), 2);
         } else {
             used.putU16(FLAGS, 0);
-            flush(used, FLAGS, 2);
+            RingIo.flush(used, FLAGS, 2);
         }
         RingAccess.fullFence();
-        fetch(avail, IDX, 2);
+        RingIo.fetch(avail, IDX, 2);
         return avail.getU16Acquire(IDX) != nextAvail;
     }
 
@@ -310,25 +279,5 @@ public final class SplitVirtqueue implements Virtqueue {
         space.attach(config.queueDesc(), descBytes(size), DESC_ALIGNMENT, DmaAccess.READ, desc);
         space.attach(config.queueDriver(), availBytes(size), AVAIL_ALIGNMENT, DmaAccess.READ, avail);
         space.attach(config.queueDevice(), usedBytes(size), USED_ALIGNMENT, DmaAccess.WRITE, used);
-    }
-
-    private static void fetch(RingAccess area, int offset, int length) throws VirtqueueException {
-        if (area.isRemote()) {
-            try {
-                area.fetch(offset, length);
-            } catch (DmaFaultException e) {
-                throw ChainBuilder.fault("ring", e);
-            }
-        }
-    }
-
-    private static void flush(RingAccess area, int offset, int length) throws VirtqueueException {
-        if (area.isRemote()) {
-            try {
-                area.flush(offset, length);
-            } catch (DmaFaultException e) {
-                throw ChainBuilder.fault("ring", e);
-            }
-        }
     }
 }

@@ -26,10 +26,19 @@ public interface DriverVirtqueue {
     /** Whether the device wants an available buffer notification for what was published since this was last asked. */
     boolean deviceWantsKick();
 
+    /**
+     * Where the next chain will be made available, as a notification carries it with NOTIFICATION_DATA: next_off in bits 0 to 14,
+     * next_wrap in bit 15 (virtio 1.4 2.9). Counts what was published.
+     */
+    int nextAvailable();
+
     /** The token of the next used chain, or -1; an {@link IllegalStateException} when the device returns nonsense. */
     int pollUsed();
 
-    /** Bytes that the device said it wrote, for the chain of the last {@link #pollUsed}. */
+    /**
+     * Bytes that the device said it wrote, for the chain of the last {@link #pollUsed}; all of the writable ones for a chain that an
+     * in-order device did not mention by itself.
+     */
     long usedLength();
 
     /** Asks for used buffer notifications; true when something was used in the meantime: poll again. */

@@ -29,6 +29,11 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     /** Ring descriptors that the buffer with this id occupies; 0 when the driver owns it. */
     private final int[] occupied;
 
+    /** Null without IN_ORDER. */
+    private final SubmissionOrder order;
+    /** Writable bytes of the buffer with this id; kept in order only. */
+    private final long[] writableBytes;
+
     private final long[] addresses;
     private final int[] lengths;
 
@@ -41,18 +46,20 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     private int batchAt = -1;
     private int batchFlags;
     private int sinceKick;
+    private int nextAvailable = EVENT_WRAP;
     private long usedLength;
+    private long batchLength;
 
     private PackedDriverQueue(int index, int size, long features, DriverMemory memory) {
         this.index = index;
         this.size = size;
         this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
         this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.descMemory = allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
-        this.driverMemory = allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, driverEvent);
-        this.deviceMemory = allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, deviceEvent);
+        this.descMemory = DriverRings.allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
+        this.driverMemory = DriverRings.allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, driverEvent);
+        this.deviceMemory = DriverRings.allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, deviceEvent);
         this.tableMemory =
-                indirect ? allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
+                indirect ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
         this.freeIds = new int[size];
         this.occupied = new int[size];
         this.addresses = new long[size];
@@ -62,6 +69,9 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         }
         this.freeIdCount = size;
         this.free = size;
+        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
+        this.order = inOrder ? new SubmissionOrder(size) : null;
+        this.writableBytes = new long[size];
     }
 
     /**
@@ -72,15 +82,6 @@ public final class PackedDriverQueue implements DriverVirtqueue {
      */
     public static PackedDriverQueue create(int index, int size, long features, DriverMemory memory) {
         return new PackedDriverQueue(index, size, features, memory);
-    }
-
-    private static DmaBuffer allocate(DriverMemory memory, int length, int alignment, RingAccess access) {
-        DmaBuffer buffer = memory.allocate(length, alignment);
-        if (buffer == null) {
-            throw new IllegalStateException("no memory for a ring area of " + length + " bytes");
-        }
-        access.attachMapped(buffer.memory(), buffer.offset(), length);
-        return buffer;
     }
 
     /** Gives the areas back; the device must have been reset before. */
@@ -112,14 +113,8 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         if (readableCount + writableCount > size) {
             return -1;
         }
-        for (int i = 0; i < readableCount; i++) {
-            addresses[i] = readable[i].dmaAddress();
-            lengths[i] = readable[i].length();
-        }
-        for (int i = 0; i < writableCount; i++) {
-            addresses[readableCount + i] = writable[i].dmaAddress();
-            lengths[readableCount + i] = writable[i].length();
-        }
+        DriverRings.flatten(readable, readableCount, addresses, lengths, 0);
+        DriverRings.flatten(writable, writableCount, addresses, lengths, readableCount);
         return add(addresses, lengths, readableCount, writableCount);
     }
 
@@ -134,6 +129,10 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         int id = freeIds[--freeIdCount];
         occupied[id] = needed;
         free -= needed;
+        if (order != null) {
+            order.add(id);
+            writableBytes[id] = DriverRings.total(lengths, readableCount, count);
+        }
         if (useTable) {
             writeTable(id, addresses, lengths, readableCount, count);
             long table = tableMemory.dmaAddress() + (long) id * TABLE_ENTRIES * DESCRIPTOR_SIZE;
@@ -183,7 +182,13 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         if (batchAt >= 0) {
             desc.putU16Release(batchAt * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS, batchFlags);
             batchAt = -1;
+            nextAvailable = nextAvail | (availWrap ? EVENT_WRAP : 0);
         }
+    }
+
+    @Override
+    public int nextAvailable() {
+        return nextAvailable;
     }
 
     @Override
@@ -202,17 +207,39 @@ public final class PackedDriverQueue implements DriverVirtqueue {
 
     @Override
     public int pollUsed() {
+        if (order != null && order.batch() > 0) {
+            return takeInOrder();
+        }
         int base = nextUsed * DESCRIPTOR_SIZE;
         int flags = desc.getU16Acquire(base + DESCRIPTOR_FLAGS);
         if (!isUsed(flags, usedWrap)) {
             return -1;
         }
         int id = desc.getU16(base + DESCRIPTOR_ID);
+        // virtio 1.4 2.8.4: the length means something only with the write flag
+        long length = (flags & VIRTQ_DESC_F_WRITE) != 0 ? desc.getU32(base + DESCRIPTOR_LEN) : 0;
+        if (order != null) {
+            order.begin(id, size);
+            batchLength = length;
+            return takeInOrder();
+        }
         if (id >= size || occupied[id] == 0) {
             throw new IllegalStateException("device returned buffer id " + id + ", which it does not own");
         }
-        // virtio 1.4 2.8.4: the length means something only with the write flag
-        usedLength = (flags & VIRTQ_DESC_F_WRITE) != 0 ? desc.getU32(base + DESCRIPTOR_LEN) : 0;
+        usedLength = length;
+        recycle(id);
+        return id;
+    }
+
+    /** virtio 1.4 2.8.8: one used descriptor may stand for several buffers, and names the last. */
+    private int takeInOrder() {
+        int id = order.take();
+        usedLength = order.batch() == 0 ? batchLength : writableBytes[id];
+        recycle(id);
+        return id;
+    }
+
+    private void recycle(int id) {
         nextUsed += occupied[id];
         if (nextUsed >= size) {
             nextUsed -= size;
@@ -221,7 +248,6 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         free += occupied[id];
         occupied[id] = 0;
         freeIds[freeIdCount++] = id;
-        return id;
     }
 
     @Override
@@ -238,7 +264,8 @@ public final class PackedDriverQueue implements DriverVirtqueue {
             driverEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_ENABLE);
         }
         RingAccess.fullFence();
-        return isUsed(desc.getU16Acquire(nextUsed * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS), usedWrap);
+        boolean inBatch = order != null && order.batch() > 0;
+        return inBatch || isUsed(desc.getU16Acquire(nextUsed * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS), usedWrap);
     }
 
     @Override

@@ -34,6 +34,11 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     /** Descriptors of the chain that starts here; 0 when not a head in use. */
     private final int[] chainLength;
 
+    /** Null without IN_ORDER. */
+    private final SubmissionOrder order;
+    /** Writable bytes of the chain that starts here; kept in order only. */
+    private final long[] writableBytes;
+
     private final long[] addresses;
     private final int[] lengths;
 
@@ -44,6 +49,7 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     private int kickedAvail;
     private int nextUsed;
     private long usedLength;
+    private long batchLength;
 
     private SplitDriverQueue(int index, int size, long features, DriverMemory memory) {
         this.index = index;
@@ -51,11 +57,11 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         this.mask = size - 1;
         this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
         this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.descMemory = allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
-        this.availMemory = allocate(memory, availBytes(size), AVAIL_ALIGNMENT, avail);
-        this.usedMemory = allocate(memory, usedBytes(size), USED_ALIGNMENT, used);
+        this.descMemory = DriverRings.allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
+        this.availMemory = DriverRings.allocate(memory, availBytes(size), AVAIL_ALIGNMENT, avail);
+        this.usedMemory = DriverRings.allocate(memory, usedBytes(size), USED_ALIGNMENT, used);
         this.tableMemory =
-                indirect ? allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
+                indirect ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
         this.next = new int[size];
         this.chainLength = new int[size];
         this.addresses = new long[size];
@@ -64,6 +70,12 @@ public final class SplitDriverQueue implements DriverVirtqueue {
             next[i] = i + 1;
         }
         this.free = size;
+        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
+        this.order = inOrder ? new SubmissionOrder(size) : null;
+        this.writableBytes = new long[size];
+        if (inOrder) {
+            next[size - 1] = 0; // virtio 1.4 2.7.5: descriptors in ring order, around the end
+        }
     }
 
     /**
@@ -74,15 +86,6 @@ public final class SplitDriverQueue implements DriverVirtqueue {
      */
     public static SplitDriverQueue create(int index, int size, long features, DriverMemory memory) {
         return new SplitDriverQueue(index, size, features, memory);
-    }
-
-    private static DmaBuffer allocate(DriverMemory memory, int length, int alignment, RingAccess access) {
-        DmaBuffer buffer = memory.allocate(length, alignment);
-        if (buffer == null) {
-            throw new IllegalStateException("no memory for a ring area of " + length + " bytes");
-        }
-        access.attachMapped(buffer.memory(), buffer.offset(), length);
-        return buffer;
     }
 
     /** Gives the areas back; the device must have been reset before. */
@@ -114,14 +117,8 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         if (readableCount + writableCount > size) {
             return -1;
         }
-        for (int i = 0; i < readableCount; i++) {
-            addresses[i] = readable[i].dmaAddress();
-            lengths[i] = readable[i].length();
-        }
-        for (int i = 0; i < writableCount; i++) {
-            addresses[readableCount + i] = writable[i].dmaAddress();
-            lengths[readableCount + i] = writable[i].length();
-        }
+        DriverRings.flatten(readable, readableCount, addresses, lengths, 0);
+        DriverRings.flatten(writable, writableCount, addresses, lengths, readableCount);
         return add(addresses, lengths, readableCount, writableCount);
     }
 
@@ -142,6 +139,10 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         }
         free -= needed;
         chainLength[head] = needed;
+        if (order != null) {
+            order.add(head);
+            writableBytes[head] = DriverRings.total(lengths, readableCount, count);
+        }
         avail.putU16(RING + AVAIL_ENTRY * (nextAvail & mask), head);
         nextAvail = (nextAvail + 1) & 0xffff;
         return head;
@@ -191,7 +192,15 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     }
 
     @Override
+    public int nextAvailable() {
+        return publishedAvail;
+    }
+
+    @Override
     public int pollUsed() {
+        if (order != null) {
+            return pollInOrder();
+        }
         if (used.getU16Acquire(IDX) == nextUsed) {
             return -1;
         }
@@ -206,16 +215,37 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         return (int) head;
     }
 
+    private int pollInOrder() {
+        if (order.batch() == 0) {
+            int ahead = (used.getU16Acquire(IDX) - nextUsed) & 0xffff;
+            if (ahead == 0) {
+                return -1;
+            }
+            // virtio 1.4 2.7.9: one entry may stand for several chains, and names the last
+            long element = used.getU64(RING + USED_ENTRY * (nextUsed & mask));
+            order.begin(element & 0xffff_ffffL, ahead);
+            batchLength = element >>> 32;
+        }
+        int head = order.take();
+        usedLength = order.batch() == 0 ? batchLength : writableBytes[head];
+        nextUsed = (nextUsed + 1) & 0xffff;
+        recycle(head);
+        return head;
+    }
+
     private void recycle(int head) {
         int count = chainLength[head];
+        free += count;
+        chainLength[head] = 0;
+        if (order != null) {
+            return; // the links stay a circle
+        }
         int last = head;
         for (int i = 1; i < count; i++) {
             last = next[last];
         }
         next[last] = firstFree;
         firstFree = head;
-        free += count;
-        chainLength[head] = 0;
     }
 
     @Override
