@@ -76,6 +76,11 @@ public final class DeviceConfig {
         return value;
     }
 
+    /** Copies the whole structure, or as much of it as there is room for, as it is at one moment. */
+    public synchronized void get(byte[] copy) {
+        System.arraycopy(bytes, 0, copy, 0, Math.min(bytes.length, copy.length));
+    }
+
     /** A driver's write; read-only bytes keep their value. */
     public synchronized void driverWrite(int offset, int length, long value) {
         boolean any = false;

@@ -59,6 +59,8 @@ final class CommonConfig implements StatusMachine.Steps {
     private long deviceFeatureSelect;
     private long driverFeatureSelect;
     private int queueSelect;
+    private int resettingQueues;
+    private boolean suspending;
 
     /** @param shmId what dmb_shm_id reads, or -1 when there is no such register */
     CommonConfig(
@@ -152,7 +154,8 @@ final class CommonConfig implements StatusMachine.Steps {
             case QUEUE_DEVICE -> queue.device() & LOW;
             case QUEUE_DEVICE + 4 -> queue.device() >>> 32;
             case QUEUE_NOTIF_CONFIG_DATA -> negotiated(VirtioFeature.VIRTIO_F_NOTIF_CONFIG_DATA) ? queueSelect : 0;
-            default -> 0; // queue_reset: over by the time the driver looks; admin_queue_*: not offered
+            case QUEUE_RESET -> queue.isResetting() ? 1 : 0;
+            default -> 0; // admin_queue_*: not offered
         };
     }
 
@@ -190,7 +193,7 @@ final class CommonConfig implements StatusMachine.Steps {
             resetQueue((int) value, queue);
             return;
         }
-        if (!queue.isOpen(status.has(DeviceStatus.DRIVER_OK))) {
+        if (!queue.isOpen(status.isLive())) {
             return;
         }
         switch (field) {
@@ -220,18 +223,43 @@ final class CommonConfig implements StatusMachine.Steps {
     private void enableQueue(int value, QueueRegisters queue) {
         if (value == 1) {
             queue.enable();
-            if (status.has(DeviceStatus.DRIVER_OK)) {
+            if (status.isLive()) {
                 lifecycle.startQueue(queue.config());
             }
         }
     }
 
-    /** Virtqueue reset (virtio 1.4 4.1.4.3.1): done when the write is. */
+    /** Virtqueue reset (virtio 1.4 4.1.4.3.1): queue_reset reads 1 until the chains in work are back. */
     private void resetQueue(int value, QueueRegisters queue) {
-        if (value == 1 && negotiated(VirtioFeature.VIRTIO_F_RING_RESET) && queue.isEnabled()) {
-            lifecycle.stopQueue(queueSelect);
-            interrupts.setQueueVector(queueSelect, NO_VECTOR);
-            queue.resetQueue();
+        boolean idle = queue.isEnabled() && !queue.isResetting();
+        if (value == 1 && negotiated(VirtioFeature.VIRTIO_F_RING_RESET) && idle) {
+            lifecycle.beginStopQueue(queueSelect);
+            queue.beginReset();
+            resettingQueues++;
+            settleQueueResets();
+        }
+    }
+
+    /** Completes what waited for workers: resets of queues, and a suspension. */
+    void settle() {
+        if (resettingQueues > 0) {
+            settleQueueResets();
+        }
+        if (suspending && lifecycle.isQuiet() && !status.has(DeviceStatus.DEVICE_NEEDS_RESET)) {
+            suspending = false;
+            deviceConfig.freeze();
+            lifecycle.suspended();
+        }
+    }
+
+    private void settleQueueResets() {
+        for (int i = 0; i < queues.length; i++) {
+            if (queues[i].isResetting() && lifecycle.isQueueStopped(i)) {
+                lifecycle.endStopQueue(i);
+                interrupts.setQueueVector(i, NO_VECTOR);
+                queues[i].resetQueue();
+                resettingQueues--;
+            }
         }
     }
 
@@ -258,6 +286,21 @@ final class CommonConfig implements StatusMachine.Steps {
         lifecycle.goLive(negotiated, configs, owner.spaces(negotiated));
     }
 
+    @Override
+    public void suspend() {
+        if (negotiated(VirtioFeature.VIRTIO_F_SUSPEND) && !suspending) {
+            suspending = true;
+            lifecycle.beginSuspend();
+            settle();
+        }
+    }
+
+    @Override
+    public void resume() {
+        deviceConfig.thaw();
+        lifecycle.resume();
+    }
+
     /** All registers back to power-on. */
     void reset() {
         features.reset();
@@ -268,6 +311,9 @@ final class CommonConfig implements StatusMachine.Steps {
         deviceFeatureSelect = 0;
         driverFeatureSelect = 0;
         queueSelect = 0;
+        resettingQueues = 0;
+        suspending = false;
+        deviceConfig.thaw();
         status.reset();
     }
 }

@@ -14,6 +14,8 @@ final class DeviceConfigRegion {
     private final DeviceConfig config;
     private int seen;
     private int shown;
+    /** What the driver sees while the device is suspended; null otherwise. */
+    private byte[] frozen;
 
     DeviceConfigRegion(DeviceConfig config) {
         this.config = config;
@@ -22,7 +24,7 @@ final class DeviceConfigRegion {
 
     /** The config_generation register (virtio 1.4 4.1.4.3.1). */
     int generation() {
-        int now = config.generation();
+        int now = frozen == null ? config.generation() : seen;
         if (now != seen) {
             seen = now;
             shown = shown + 1 & 0xff;
@@ -30,7 +32,29 @@ final class DeviceConfigRegion {
         return shown;
     }
 
+    /** Shows no change and takes none until {@link #thaw} (virtio 1.4 3.4.2). */
+    void freeze() {
+        byte[] copy = new byte[config.length()];
+        int now;
+        do {
+            now = generation();
+            config.get(copy);
+        } while (now != generation());
+        frozen = copy;
+    }
+
+    void thaw() {
+        frozen = null;
+    }
+
     void read(long offset, int length, ByteBuf out) {
+        if (frozen != null) {
+            for (int i = 0; i < length; i++) {
+                long at = offset + i;
+                out.writeByte(at < frozen.length ? frozen[(int) at] : 0);
+            }
+            return;
+        }
         for (int done = 0; done < length; done += CHUNK) {
             int part = Math.min(CHUNK, length - done);
             long value = config.get((int) offset + done, part);
@@ -41,6 +65,10 @@ final class DeviceConfigRegion {
     }
 
     void write(long offset, int length, ByteBuf in) {
+        if (frozen != null) {
+            in.skipBytes(length);
+            return;
+        }
         for (int done = 0; done < length; done += CHUNK) {
             int part = Math.min(CHUNK, length - done);
             long value = 0;

@@ -3,6 +3,7 @@ package org.virtiobackend.virtio.pci;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,10 +26,10 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 final class DeviceLifecycle {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceLifecycle.class);
 
-    /** How long a reset waits for workers before the driver has to: drivers exist that do not read the status back. */
-    private static final long RESET_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+    /** How long control waits for workers before the driver has to: drivers exist that do not read the status back. */
+    private static final long GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
-    private static final long RESET_POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
+    private static final long POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
     /** Shortest time between two log lines that a driver can cause. */
     private static final long LOG_INTERVAL_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -43,6 +44,11 @@ final class DeviceLifecycle {
     private Start waiting;
     private boolean stopping;
     private boolean busMaster;
+    private boolean suspended;
+    /** A configuration change that a suspended device must not tell; guarded by {@link #changes}, as telling is. */
+    private boolean heldChange;
+
+    private final Object changes = new Object();
     private QuiesceWaiter quiesceWaiter;
     private final AtomicLong dmaFaults = new AtomicLong();
     private long nextLogNanos = System.nanoTime();
@@ -77,7 +83,7 @@ final class DeviceLifecycle {
     }
 
     private void startWhenAllowed() {
-        if (waiting == null || !busMaster) {
+        if (waiting == null || !busMaster || suspended) {
             return;
         }
         Start start = waiting;
@@ -97,10 +103,51 @@ final class DeviceLifecycle {
         busMaster = enabled;
         if (runtime == null) {
             startWhenAllowed();
-        } else if (enabled) {
-            runtime.resume();
-        } else {
+        } else if (!enabled) {
             runtime.pause();
+        } else if (!suspended) {
+            runtime.resume();
+        }
+    }
+
+    /** Begins to come to rest and waits a little; {@link #isQuiet} tells whether that was enough (virtio 1.4 3.4.2). */
+    void beginSuspend() {
+        suspended = true;
+        if (runtime != null) {
+            runtime.beginPause();
+            awaitBriefly(runtime::isQuiet);
+        }
+    }
+
+    /** Whether no worker touches memory and every chain is back, after {@link #beginSuspend}. */
+    boolean isQuiet() {
+        return runtime == null || runtime.isQuiet();
+    }
+
+    /** The device is at rest: the driver sees that, and hears nothing from now on. */
+    void suspended() {
+        synchronized (changes) {
+            status.suspended();
+        }
+    }
+
+    /** Runs again, and tells what was held back. */
+    void resume() {
+        suspended = false;
+        synchronized (changes) {
+            status.resumed();
+            if (heldChange) {
+                heldChange = false;
+                interrupts.configChanged();
+            }
+        }
+        setBusMaster(busMaster);
+    }
+
+    private static void awaitBriefly(BooleanSupplier done) {
+        long start = System.nanoTime();
+        while (!done.getAsBoolean() && System.nanoTime() - start < GRACE_NANOS) {
+            LockSupport.parkNanos(POLL_NANOS);
         }
     }
 
@@ -118,12 +165,23 @@ final class DeviceLifecycle {
         }
     }
 
-    /** Virtqueue reset; returns when the queue's chains are back (virtio 1.4 2.6.1.1.1). */
-    void stopQueue(int queue) {
+    /** Begins a virtqueue reset and waits a little (virtio 1.4 2.6.1.1.1); {@link #endStopQueue} follows. */
+    void beginStopQueue(int queue) {
         if (runtime != null) {
-            runtime.stopQueue(queue);
+            runtime.beginStopQueue(queue);
+            awaitBriefly(() -> runtime.isQueueStopped(queue));
         } else if (waiting != null) {
             waiting.queues()[queue] = null;
+        }
+    }
+
+    boolean isQueueStopped(int queue) {
+        return runtime == null || runtime.isQueueStopped(queue);
+    }
+
+    void endStopQueue(int queue) {
+        if (runtime != null) {
+            runtime.stopQueue(queue);
         }
     }
 
@@ -149,10 +207,7 @@ final class DeviceLifecycle {
         }
         stopping = true;
         runtime.beginStop();
-        long start = System.nanoTime();
-        while (!runtime.isStopped() && System.nanoTime() - start < RESET_GRACE_NANOS) {
-            LockSupport.parkNanos(RESET_POLL_NANOS);
-        }
+        awaitBriefly(runtime::isStopped);
     }
 
     /** Whether chains are still in flight after {@link #beginStop}. */
@@ -172,14 +227,23 @@ final class DeviceLifecycle {
             events = null;
         }
         stopping = false;
+        suspended = false;
+        synchronized (changes) {
+            heldChange = false;
+        }
     }
 
     /**
-     * The device changed its configuration; from any thread. Says nothing to a driver that is not there yet or gone.
+     * The device changed its configuration; from any thread. Says nothing to a driver that is not there yet or gone, and
+     * to one that suspended the device not before it resumes.
      */
     void configChanged() {
-        if (status.has(DeviceStatus.DRIVER_OK)) {
-            interrupts.configChanged();
+        synchronized (changes) {
+            if (status.has(DeviceStatus.DRIVER_OK)) {
+                interrupts.configChanged();
+            } else if (status.has(DeviceStatus.SUSPEND)) {
+                heldChange = true;
+            }
         }
     }
 
@@ -195,7 +259,11 @@ final class DeviceLifecycle {
         }
         if (status.needsReset()) {
             log(cause);
-            interrupts.configChanged(); // virtio 1.4 2.1.2
+            synchronized (changes) {
+                if (!status.has(DeviceStatus.SUSPEND)) {
+                    interrupts.configChanged(); // virtio 1.4 2.1.2
+                }
+            }
         }
     }
 

@@ -16,6 +16,7 @@ final class QueueRegisters {
     private long driver;
     private long device;
     private boolean enabled;
+    private boolean resetting;
     private boolean wasReset;
 
     /** @param maxSize a power of two of at most 32768 */
@@ -84,6 +85,15 @@ final class QueueRegisters {
         enabled = true;
     }
 
+    /** A reset of the queue is under way: chains of it are still in work. */
+    boolean isResetting() {
+        return resetting;
+    }
+
+    void beginReset() {
+        resetting = true;
+    }
+
     QueueConfig config() {
         return new QueueConfig(index, size, desc, driver, device);
     }
@@ -95,6 +105,7 @@ final class QueueRegisters {
         driver = 0;
         device = 0;
         enabled = false;
+        resetting = false;
         wasReset = false;
     }
 

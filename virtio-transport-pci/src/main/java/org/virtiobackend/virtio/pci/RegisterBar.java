@@ -8,12 +8,15 @@ import io.netty.buffer.ByteBuf;
  */
 final class RegisterBar {
     static final int BAR = 4;
-    static final int SIZE = 0x4000;
     static final int PART_SIZE = 0x1000;
     static final int COMMON = 0x0000;
     static final int ISR = 0x1000;
     static final int DEVICE = 0x2000;
     static final int NOTIFY = 0x3000;
+    /** Bytes of a notification with its data. */
+    private static final int NOTIFICATION_BYTES = 4;
+
+    private static final int MAX_NOTIFY_LENGTH = 1 << 28;
 
     private final CommonConfig common;
     private final VirtioInterrupts interrupts;
@@ -35,6 +38,25 @@ final class RegisterBar {
         this.lifecycle = lifecycle;
         this.queues = queues;
         this.notifyMultiplier = notifyMultiplier;
+    }
+
+    /**
+     * Bytes of the notification structure, whole pages (virtio 1.4 4.1.4.4.1).
+     *
+     * @param multiplier bytes between the addresses of two queues
+     */
+    static int notifyLength(int queues, int multiplier) {
+        long length = Math.max(0, queues - 1) * (long) multiplier + NOTIFICATION_BYTES;
+        if (length > MAX_NOTIFY_LENGTH) {
+            throw new IllegalArgumentException(queues + " queues, " + multiplier
+                    + " bytes between their notifications: more than " + MAX_NOTIFY_LENGTH + " bytes");
+        }
+        return (int) length + PART_SIZE - 1 & -PART_SIZE;
+    }
+
+    /** Bytes of the BAR, a power of two. */
+    static int size(int notifyLength) {
+        return Integer.highestOneBit(NOTIFY + notifyLength - 1) << 1;
     }
 
     static boolean isNotify(int bar, long offset) {

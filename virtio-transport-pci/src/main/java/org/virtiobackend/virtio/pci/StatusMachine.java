@@ -6,7 +6,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The device status field (virtio 1.4 2.1): which bits a driver can set when. Bits only come, one after the other in
- * the order of initialization (3.1.1); a bit that is not yet due is dropped, and nothing but a reset takes one away.
+ * the order of initialization (3.1.1); a bit that is not yet due is dropped, and nothing but a reset takes one away, except that
+ * SUSPEND and DRIVER_OK replace each other (3.4).
  *
  * <p>Control thread; {@link #needsReset} and {@link #value} come from any.
  */
@@ -18,6 +19,12 @@ final class StatusMachine {
 
         /** DRIVER_OK, which {@link #value} already shows: the device goes live. */
         void goLive();
+
+        /** SUSPEND, on a live device: begins to suspend it, if that is negotiated; {@link #suspended} follows. */
+        void suspend();
+
+        /** DRIVER_OK on a suspended device: {@link #resumed} follows. */
+        void resume();
     }
 
     private final Steps steps;
@@ -47,6 +54,16 @@ final class StatusMachine {
         if (has(FAILED) || has(DEVICE_NEEDS_RESET)) {
             return;
         }
+        if (has(SUSPEND)) {
+            if ((value & DRIVER_OK) != 0) {
+                steps.resume();
+            }
+            return;
+        }
+        if ((value & SUSPEND) != 0 && has(DRIVER_OK)) { // virtio 1.4 3.4.2: not before initialization is complete
+            steps.suspend();
+            return;
+        }
         if ((value & ACKNOWLEDGE) != 0) {
             set(ACKNOWLEDGE);
         }
@@ -60,6 +77,21 @@ final class StatusMachine {
             set(DRIVER_OK);
             steps.goLive();
         }
+    }
+
+    /** Whether the queues are the device's: DRIVER_OK was set, and a suspension only hides it. */
+    boolean isLive() {
+        return (status.get() & (DRIVER_OK | SUSPEND)) != 0;
+    }
+
+    /** The device has come to rest. */
+    void suspended() {
+        status.updateAndGet(old -> old & ~DRIVER_OK | SUSPEND);
+    }
+
+    /** The device runs again. */
+    void resumed() {
+        status.updateAndGet(old -> old & ~SUSPEND | DRIVER_OK);
     }
 
     /**

@@ -21,10 +21,12 @@ final class VirtioCapabilities {
      *
      * @param commonLength bytes of the common configuration
      * @param deviceLength bytes of the device-specific configuration, 0 for none
+     * @param notifyLength bytes of the notification structure
+     * @param notifyMultiplier bytes between the notification addresses of two queues
      */
-    void addRegisters(int commonLength, int deviceLength, int notifyMultiplier) {
+    void addRegisters(int commonLength, int deviceLength, int notifyLength, int notifyMultiplier) {
         add(VIRTIO_PCI_CAP_COMMON_CFG, SIZE, RegisterBar.COMMON, commonLength);
-        int notify = add(VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY_SIZE, RegisterBar.NOTIFY, RegisterBar.PART_SIZE);
+        int notify = add(VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY_SIZE, RegisterBar.NOTIFY, notifyLength);
         endpoint.config().define(notify + NOTIFY_OFF_MULTIPLIER, 4, notifyMultiplier, 0);
         add(VIRTIO_PCI_CAP_ISR_CFG, SIZE, RegisterBar.ISR, RegisterBar.PART_SIZE);
         if (deviceLength > 0) {
@@ -45,6 +47,19 @@ final class VirtioCapabilities {
         }
         if (region.sharedMemoryCapability()) {
             addRegion(VIRTIO_PCI_CAP_SHARED_MEMORY_CFG, bar, region.shmId(), size, true); // virtio 1.4 4.1.4.7
+        }
+    }
+
+    /** Data for debugging and reporting (virtio 1.4 4.1.4.8). */
+    void addVendorData(VendorData vendor) {
+        byte[] data = vendor.data();
+        int length = VENDOR_DATA + data.length + 3 & ~3;
+        int at = endpoint.capabilities().add(PciRegisters.CAP_ID_VENDOR, length);
+        endpoint.config().define(at + CAP_LEN, 1, length, 0);
+        endpoint.config().define(at + CFG_TYPE, 1, VIRTIO_PCI_CAP_VENDOR_CFG, 0);
+        endpoint.config().define(at + VENDOR_DATA_ID, 2, vendor.vendorId(), 0);
+        for (int i = 0; i < data.length; i++) {
+            endpoint.config().define(at + VENDOR_DATA + i, 1, data[i] & 0xff, 0);
         }
     }
 

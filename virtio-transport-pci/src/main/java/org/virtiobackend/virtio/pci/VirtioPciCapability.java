@@ -35,6 +35,11 @@ public final class VirtioPciCapability {
     public static final int LENGTH_HI = 20;
     public static final int SIZE_64 = 24;
 
+    /** In a vendor data capability: vendor id, then data. */
+    public static final int VENDOR_DATA_ID = 4;
+
+    public static final int VENDOR_DATA = 6;
+
     /** PCI vendor id of virtio; the device id is {@link #DEVICE_ID_BASE} plus the device type (virtio 1.4 4.1.2.1). */
     public static final int VENDOR_ID = 0x1af4;
 

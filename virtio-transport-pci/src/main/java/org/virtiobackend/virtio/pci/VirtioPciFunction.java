@@ -54,9 +54,7 @@ public final class VirtioPciFunction implements PciFunction {
         this.region = policy.region();
         int[] queueMaxSizes = device.queueMaxSizes();
         int queues = queueMaxSizes.length;
-        if ((long) queues * options.notifyMultiplier() > RegisterBar.PART_SIZE) {
-            throw new IllegalArgumentException(queues + " queues do not fit the notification page");
-        }
+        int notifyLength = RegisterBar.notifyLength(queues, options.notifyMultiplier());
         this.endpoint = new PciEndpoint(identity(options), options.vectorsFor(queues));
         this.interrupts = new VirtioInterrupts(endpoint, queues);
         this.features = new FeatureNegotiation(device, policy, options);
@@ -68,11 +66,11 @@ public final class VirtioPciFunction implements PciFunction {
         common.setLifecycle(lifecycle);
         this.registers =
                 new RegisterBar(common, interrupts, deviceConfig, lifecycle, queues, options.notifyMultiplier());
-        endpoint.bars().addMemory32(RegisterBar.BAR, PciRegion.trapped(RegisterBar.SIZE));
+        endpoint.bars().addMemory32(RegisterBar.BAR, PciRegion.trapped(RegisterBar.size(notifyLength)));
         if (region != null) {
             endpoint.bars().addMemory64(REGION_BAR, region.memory());
         }
-        this.configWindow = addCapabilities(device.config().length(), options.notifyMultiplier());
+        this.configWindow = addCapabilities(device.config().length(), notifyLength, options);
         endpoint.setOwner(new EndpointOwner(), interrupts::isPending);
         device.config().onChange(lifecycle::configChanged);
     }
@@ -89,13 +87,14 @@ public final class VirtioPciFunction implements PciFunction {
                 subsystem);
     }
 
-    private PciConfigWindow addCapabilities(int deviceConfigLength, int notifyMultiplier) {
+    private PciConfigWindow addCapabilities(int deviceConfigLength, int notifyLength, VirtioPciOptions options) {
         VirtioCapabilities capabilities = new VirtioCapabilities(endpoint);
-        capabilities.addRegisters(common.length(), deviceConfigLength, notifyMultiplier);
+        capabilities.addRegisters(common.length(), deviceConfigLength, notifyLength, options.notifyMultiplier());
         int window = capabilities.addWindow();
         if (region != null) {
             capabilities.addRegion(REGION_BAR, region);
         }
+        options.vendorData().forEach(capabilities::addVendorData);
         return new PciConfigWindow(endpoint.config(), window, new WindowBars());
     }
 
@@ -148,7 +147,7 @@ public final class VirtioPciFunction implements PciFunction {
 
     @Override
     public void read(int index, long offset, int length, ByteBuf out) {
-        settleReset();
+        settle();
         switch (index) {
             case RegisterBar.BAR -> registers.read(offset, length, out);
             case PciEndpoint.MSIX_BAR -> readMsix(offset, length, out);
@@ -167,7 +166,7 @@ public final class VirtioPciFunction implements PciFunction {
             registers.writeNotify(offset, length, in);
             return;
         }
-        settleReset();
+        settle();
         switch (index) {
             case RegisterBar.BAR -> registers.write(offset, length, in, !resetting);
             case PciEndpoint.MSIX_BAR -> writeMsix(offset, length, in);
@@ -257,12 +256,14 @@ public final class VirtioPciFunction implements PciFunction {
     private void beginReset() {
         lifecycle.beginStop();
         resetting = true;
-        settleReset();
+        settle();
     }
 
-    /** Completes a reset whose chains are back; the status reads non-zero until then. */
-    private void settleReset() {
-        if (resetting && !lifecycle.isStopping()) {
+    /** Completes what waited for chains in work: a reset, the status reads non-zero until then, or a part of the device. */
+    private void settle() {
+        if (!resetting) {
+            common.settle();
+        } else if (!lifecycle.isStopping()) {
             finishReset();
         }
     }

@@ -2,6 +2,7 @@ package org.virtiobackend.virtio.pci;
 
 import static org.virtiobackend.virtio.VirtioFeature.*;
 
+import java.util.List;
 import org.virtiobackend.virtio.VirtioDeviceId;
 
 /**
@@ -11,11 +12,12 @@ import org.virtiobackend.virtio.VirtioDeviceId;
  * @param disabledFeatures bits never to offer, whoever brings them
  * @param msixVectors 1 to 2048; 0: one per queue and one for configuration changes, at most
  *     {@link #MAX_DEFAULT_VECTORS}
- * @param notifyMultiplier bytes between the notification addresses of two queues: a power of two from 4 on, or 0 for
- *     one address for all
+ * @param notifyMultiplier bytes between the notification addresses of two queues: a power of two from 2 on, from 4 on
+ *     with NOTIFICATION_DATA, or 0 for one address for all
  * @param classCode PCI class, 24 bits; -1: by device type
  * @param subsystemVendorId 16 bits
  * @param subsystemId 16 bits; -1: the PCI device id
+ * @param vendorData capabilities for debugging and reporting
  */
 public record VirtioPciOptions(
         long transportFeatures,
@@ -24,7 +26,8 @@ public record VirtioPciOptions(
         int notifyMultiplier,
         int classCode,
         int subsystemVendorId,
-        int subsystemId) {
+        int subsystemId,
+        List<VendorData> vendorData) {
     /** More vectors than this are only made when asked for. */
     public static final int MAX_DEFAULT_VECTORS = 65;
 
@@ -38,7 +41,8 @@ public record VirtioPciOptions(
             | VIRTIO_F_IN_ORDER
             | VIRTIO_F_NOTIFICATION_DATA
             | VIRTIO_F_NOTIF_CONFIG_DATA
-            | VIRTIO_F_RING_RESET;
+            | VIRTIO_F_RING_RESET
+            | VIRTIO_F_SUSPEND;
 
     private static final long DEFAULT_FEATURES = VIRTIO_F_VERSION_1
             | VIRTIO_F_INDIRECT_DESC
@@ -56,48 +60,45 @@ public record VirtioPciOptions(
             throw new IllegalArgumentException("not supported by this transport: feature bits 0x"
                     + Long.toHexString(transportFeatures & ~SUPPORTED_FEATURES));
         }
-        // virtio 1.4 4.1.4.4.1: a power of two, and a multiple of 4 with NOTIFICATION_DATA
-        if (notifyMultiplier != 0 && (notifyMultiplier < 4 || Integer.bitCount(notifyMultiplier) != 1)) {
-            throw new IllegalArgumentException("notify multiplier " + notifyMultiplier);
+        long offered = transportFeatures & ~disabledFeatures;
+        // virtio 1.4 4.1.4.4.1
+        int least = (offered & VIRTIO_F_NOTIFICATION_DATA) != 0 ? 4 : 2;
+        if (notifyMultiplier != 0 && (notifyMultiplier < least || Integer.bitCount(notifyMultiplier) != 1)) {
+            throw new IllegalArgumentException(
+                    "notify multiplier " + notifyMultiplier + ", expected 0 or a power of two from " + least + " on");
         }
+        vendorData = List.copyOf(vendorData);
         transportFeatures |= VIRTIO_F_VERSION_1; // virtio 1.4 6.2
         disabledFeatures &= ~VIRTIO_F_VERSION_1;
     }
 
     public static VirtioPciOptions defaults() {
-        return new VirtioPciOptions(DEFAULT_FEATURES, 0, 0, 4, -1, VirtioPciCapability.VENDOR_ID, -1);
+        return new VirtioPciOptions(DEFAULT_FEATURES, 0, 0, 4, -1, VirtioPciCapability.VENDOR_ID, -1, List.of());
     }
 
     public VirtioPciOptions withTransportFeatures(long features) {
-        return new VirtioPciOptions(
-                features, disabledFeatures, msixVectors, notifyMultiplier, classCode, subsystemVendorId, subsystemId);
+        return with(features, disabledFeatures, msixVectors, notifyMultiplier, vendorData);
     }
 
     public VirtioPciOptions withDisabledFeatures(long features) {
-        return new VirtioPciOptions(
-                transportFeatures, features, msixVectors, notifyMultiplier, classCode, subsystemVendorId, subsystemId);
+        return with(transportFeatures, features, msixVectors, notifyMultiplier, vendorData);
     }
 
     public VirtioPciOptions withMsixVectors(int vectors) {
-        return new VirtioPciOptions(
-                transportFeatures,
-                disabledFeatures,
-                vectors,
-                notifyMultiplier,
-                classCode,
-                subsystemVendorId,
-                subsystemId);
+        return with(transportFeatures, disabledFeatures, vectors, notifyMultiplier, vendorData);
     }
 
     public VirtioPciOptions withNotifyMultiplier(int multiplier) {
+        return with(transportFeatures, disabledFeatures, msixVectors, multiplier, vendorData);
+    }
+
+    public VirtioPciOptions withVendorData(List<VendorData> data) {
+        return with(transportFeatures, disabledFeatures, msixVectors, notifyMultiplier, data);
+    }
+
+    private VirtioPciOptions with(long features, long disabled, int vectors, int multiplier, List<VendorData> data) {
         return new VirtioPciOptions(
-                transportFeatures,
-                disabledFeatures,
-                msixVectors,
-                multiplier,
-                classCode,
-                subsystemVendorId,
-                subsystemId);
+                features, disabled, vectors, multiplier, classCode, subsystemVendorId, subsystemId, data);
     }
 
     public VirtioPciOptions withClassCode(int code) {
@@ -108,12 +109,20 @@ public record VirtioPciOptions(
                 notifyMultiplier,
                 code,
                 subsystemVendorId,
-                subsystemId);
+                subsystemId,
+                vendorData);
     }
 
     public VirtioPciOptions withSubsystem(int vendorId, int id) {
         return new VirtioPciOptions(
-                transportFeatures, disabledFeatures, msixVectors, notifyMultiplier, classCode, vendorId, id);
+                transportFeatures,
+                disabledFeatures,
+                msixVectors,
+                notifyMultiplier,
+                classCode,
+                vendorId,
+                id,
+                vendorData);
     }
 
     int vectorsFor(int queues) {

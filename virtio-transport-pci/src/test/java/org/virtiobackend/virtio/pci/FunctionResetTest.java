@@ -265,6 +265,50 @@ class FunctionResetTest {
     }
 
     @Test
+    void queueResetLastsUntilTheChainInFlightIsBack() throws Exception {
+        f.device.hold = true;
+        SplitDriverQueue ring = f.goLive(VIRTIO_F_RING_RESET);
+        submit(ring);
+        DescriptorChain chain = heldChain();
+        f.common(QUEUE_SELECT, 2, 0);
+        f.common(QUEUE_RESET, 2, 1);
+        for (int i = 0; i < 5; i++) {
+            assertEquals(1, f.common(QUEUE_RESET, 2));
+            assertEquals(1, f.common(QUEUE_ENABLE, 2));
+        }
+        f.common(QUEUE_RESET, 2, 1);
+        f.common(QUEUE_SIZE, 2, 8);
+        f.common(QUEUE_ENABLE, 2, 1);
+        submit(ring);
+        f.device.finish(chain);
+        await("queue reset", () -> f.common(QUEUE_RESET, 2) == 0);
+        assertEquals(0, f.common(QUEUE_ENABLE, 2));
+        assertEquals(64, f.common(QUEUE_SIZE, 2));
+        f.device.hold = false;
+        SplitDriverQueue second = f.ring(0, 16, 0);
+        f.enable(second);
+        echoOnce(second);
+        assertEquals(1, f.device.activations);
+    }
+
+    @Test
+    void deviceResetEndsAQueueResetThatIsUnderWay() throws Exception {
+        f.device.hold = true;
+        submit(f.goLive(VIRTIO_F_RING_RESET));
+        DescriptorChain chain = heldChain();
+        f.common(QUEUE_SELECT, 2, 0);
+        f.common(QUEUE_RESET, 2, 1);
+        f.status(0);
+        assertEquals(0xf, f.status());
+        f.device.finish(chain);
+        await("reset", () -> f.status() == 0);
+        f.common(QUEUE_SELECT, 2, 0);
+        assertEquals(0, f.common(QUEUE_RESET, 2));
+        f.device.hold = false;
+        echoOnce(f.goLive(0));
+    }
+
+    @Test
     void queueResetOfAnIdleQueueDoesNothing() {
         SplitDriverQueue ring = f.goLive(VIRTIO_F_RING_RESET);
         f.common(QUEUE_SELECT, 2, 1);

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
 
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -47,7 +48,7 @@ class NotificationTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"4", "8", "256", "1024"})
+    @CsvSource({"2", "4", "8", "256", "1024", "4096", "65536", "1048576"})
     void byAddress(int multiplier) throws Exception {
         open(multiplier);
         assertEquals(multiplier, f.pci.configRead(f.capability(9, 2) + 16, 4));
@@ -55,11 +56,13 @@ class NotificationTest {
             f.common(QUEUE_SELECT, 2, queue);
             long at = 0x3000 + f.common(QUEUE_NOTIFY_OFF, 2) * multiplier;
             f.pci.barWritePosted(4, at, 2, queue);
-            f.pci.barWritePosted(4, at, 4, queue);
+            f.pci.barWritePosted(4, at, 2, 0xffff);
             assertEquals(2, kicks(queue));
         }
         f.pci.barWrite(4, 0x3000 + 3L * multiplier, 2, 0);
-        f.pci.barWrite(4, 0x3002, 2, 0);
+        if (multiplier > 2) {
+            f.pci.barWrite(4, 0x3002, 2, 0);
+        }
         assertEquals(6, kicks(0) + kicks(1) + kicks(2), "no other address notifies");
     }
 
@@ -97,9 +100,29 @@ class NotificationTest {
         assertEquals(1, kicks(0));
     }
 
+    @ParameterizedTest
+    @CsvSource({"0", "2", "4", "2048", "33554432"})
+    void structureHoldsEveryNotificationAndLiesInItsBar(int multiplier) throws Exception {
+        f = new FunctionFixture(VirtioPciOptions.defaults().withNotifyMultiplier(multiplier));
+        int at = f.capability(9, 2);
+        long offset = f.pci.configRead(at + 8, 4);
+        long length = f.pci.configRead(at + 12, 4);
+        long size = f.pci.barSize(4);
+        assertTrue(length >= 2L * multiplier + 4, "three queues, the last one with data: " + length);
+        assertEquals(0, offset % 4);
+        assertTrue(offset + length <= size, offset + " + " + length + " in " + size);
+        assertEquals(1, Long.bitCount(size));
+    }
+
     @Test
-    void queuesHaveToFitThePage() {
-        VirtioPciOptions wide = VirtioPciOptions.defaults().withNotifyMultiplier(2048);
+    void multipliersThatNoDriverUnderstandsAreRefused() {
+        VirtioPciOptions options = VirtioPciOptions.defaults();
+        for (int multiplier : new int[] {-4, 1, 3, 6, Integer.MIN_VALUE}) {
+            assertThrows(IllegalArgumentException.class, () -> options.withNotifyMultiplier(multiplier));
+        }
+        VirtioPciOptions data = options.withTransportFeatures(VirtioFeature.VIRTIO_F_NOTIFICATION_DATA);
+        assertThrows(IllegalArgumentException.class, () -> data.withNotifyMultiplier(2), "the data would overlap");
+        VirtioPciOptions wide = options.withNotifyMultiplier(1 << 28);
         assertThrows(IllegalArgumentException.class, () -> new FunctionFixture(wide));
     }
 

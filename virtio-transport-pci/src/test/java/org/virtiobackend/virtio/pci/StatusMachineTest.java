@@ -28,6 +28,17 @@ class StatusMachineTest {
                 machine().needsReset();
             }
         }
+
+        @Override
+        public void suspend() {
+            steps.add("suspend");
+        }
+
+        @Override
+        public void resume() {
+            steps.add("resume");
+            machine().resumed();
+        }
     });
 
     private StatusMachine machine() {
@@ -138,5 +149,29 @@ class StatusMachineTest {
         failActivation = true;
         machine.write(15);
         assertEquals(0x4f, machine.value());
+    }
+
+    @Test
+    void suspendAndDriverOkReplaceEachOther() {
+        machine.write(16);
+        machine.write(11);
+        machine.write(31);
+        assertEquals(15, machine.value(), "not before initialization is complete");
+        steps.clear();
+        machine.write(31);
+        assertEquals(15, machine.value(), "the device is not at rest yet");
+        machine.suspended();
+        assertEquals(27, machine.value());
+        assertTrue(machine.isLive());
+        machine.write(27);
+        machine.write(1);
+        assertEquals(27, machine.value());
+        machine.write(31);
+        assertEquals(15, machine.value());
+        assertEquals(List.of("suspend", "resume"), steps);
+        machine.suspended();
+        machine.needsReset();
+        machine.write(31);
+        assertEquals(91, machine.value(), "only a reset helps");
     }
 }

@@ -194,6 +194,17 @@ public final class DeviceRuntime implements DeviceContext {
         quiesce();
     }
 
+    /** As {@link #pause} without waiting: {@link #isQuiet} tells when. */
+    public void beginPause() {
+        paused = true;
+        forEach(task -> task.requestQuiet(true));
+    }
+
+    /** Whether every queue has met the last request: all chains are back, and nothing old is in use. */
+    public boolean isQuiet() {
+        return all(QueueTask::isQuiet);
+    }
+
     /** Returns when every queue uses the newest mappings and nothing of the old ones; chains in flight finish first. */
     public void refreshMemory() {
         quiesce();
@@ -213,6 +224,17 @@ public final class DeviceRuntime implements DeviceContext {
         await(this::isStopped);
         forEach(task -> task.worker().forget());
         Arrays.fill(tasks, null);
+    }
+
+    /** Takes no more chains of one queue; {@link #isQueueStopped} tells when those in flight are back. */
+    public void beginStopQueue(int queue) {
+        if (tasks[queue] != null) {
+            tasks[queue].requestStop();
+        }
+    }
+
+    public boolean isQueueStopped(int queue) {
+        return tasks[queue] == null || tasks[queue].isStopped();
     }
 
     /** Ends one queue (virtio 1.4 2.6.1); returns when its chains are back. False when it was not live. */
@@ -275,7 +297,7 @@ public final class DeviceRuntime implements DeviceContext {
 
     private void quiesce() {
         forEach(task -> task.requestQuiet(paused));
-        await(() -> all(QueueTask::isQuiet));
+        await(this::isQuiet);
     }
 
     private void await(BooleanSupplier done) {

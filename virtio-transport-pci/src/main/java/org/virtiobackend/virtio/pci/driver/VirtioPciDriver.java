@@ -17,7 +17,6 @@ import org.virtiobackend.virtio.DeviceStatus;
 import org.virtiobackend.virtio.RestrictedDma;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.pci.VirtioPciCapability;
-import org.virtiobackend.virtio.queue.SplitLayout;
 import org.virtiobackend.virtio.queue.driver.DriverVirtqueue;
 import org.virtiobackend.virtio.queue.driver.PackedDriverQueue;
 import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
@@ -39,12 +38,12 @@ public final class VirtioPciDriver implements AutoCloseable {
 
     private static final long RESET_POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
     private static final int MAX_CONFIG_TRIES = 1000;
-    private static final int MAX_RING_SIZE = 32768;
 
     private final PciDevice device;
     private final List<PciCapabilities.Capability> capabilities;
     private final VirtioStructures structures;
     private final VirtioRegisters registers;
+    private final QueueSetup queues;
     private final int deviceId;
     private long resetTimeoutNanos = RESET_TIMEOUT_NANOS;
     private long features;
@@ -55,6 +54,7 @@ public final class VirtioPciDriver implements AutoCloseable {
         this.capabilities = PciCapabilities.list(device);
         this.structures = VirtioStructures.discover(device, capabilities);
         this.registers = new VirtioRegisters(device, structures);
+        this.queues = new QueueSetup(device, structures, registers);
     }
 
     /** As {@link #open(PciDevice, long, long)} with addresses that collide with no memory below 3.5 GiB. */
@@ -80,7 +80,7 @@ public final class VirtioPciDriver implements AutoCloseable {
         return new VirtioPciDriver(device);
     }
 
-    /** How long a reset of the device or of a queue may take; 10 seconds unless set. */
+    /** How long a reset of the device or of a queue, or a suspension, may take; 10 seconds unless set. */
     public void setResetTimeout(long value, TimeUnit unit) {
         resetTimeoutNanos = unit.toNanos(value);
     }
@@ -195,6 +195,37 @@ public final class VirtioPciDriver implements AutoCloseable {
         }
     }
 
+    /**
+     * Suspends the device and waits for it: every request is back then, and until {@link #resume} the caller makes nothing available
+     * and notifies no queue (virtio 1.4 3.4.1).
+     *
+     * @throws VirtioDriverException SUSPEND is not negotiated, the device gave up, or it takes too long
+     */
+    public void suspend() throws IOException {
+        if (!has(VirtioFeature.VIRTIO_F_SUSPEND)) {
+            throw new VirtioDriverException("SUSPEND is not negotiated");
+        }
+        setStatus(DeviceStatus.SUSPEND);
+        awaitStatus(DeviceStatus.SUSPEND, DeviceStatus.DRIVER_OK, "device does not suspend itself");
+    }
+
+    /** Ends {@link #suspend} and waits until the device runs again. */
+    public void resume() throws IOException {
+        setStatus(DeviceStatus.DRIVER_OK);
+        awaitStatus(DeviceStatus.DRIVER_OK, DeviceStatus.SUSPEND, "device does not resume");
+    }
+
+    private void awaitStatus(int set, int clear, String failure) throws IOException {
+        long start = System.nanoTime();
+        for (int status = registers.status(); (status & (set | clear)) != set; status = registers.status()) {
+            boolean gaveUp = (status & DeviceStatus.DEVICE_NEEDS_RESET) != 0;
+            if (gaveUp || System.nanoTime() - start > resetTimeoutNanos) {
+                throw new VirtioDriverException(failure + ", status 0x" + Integer.toHexString(status));
+            }
+            LockSupport.parkNanos(RESET_POLL_NANOS);
+        }
+    }
+
     /** Whether the device has given up. */
     public boolean needsReset() throws IOException {
         return (registers.status() & DeviceStatus.DEVICE_NEEDS_RESET) != 0;
@@ -241,17 +272,16 @@ public final class VirtioPciDriver implements AutoCloseable {
     /**
      * Sets up and enables a queue, split or packed as negotiated (virtio 1.4 4.1.5.1.3).
      *
-     * @param maxSize entries at most; a power of two
+     * @param maxSize entries at most; a power of two, or any number for a packed ring
      * @param memory for the rings
      * @param vector for used buffer notifications, or {@code NO_VECTOR}
      */
     public DriverQueue setupQueue(int index, int maxSize, DriverMemory memory, int vector) throws IOException {
         int size = settleQueueSize(index, maxSize);
-        if (has(VirtioFeature.VIRTIO_F_RING_PACKED)) {
-            return enableQueue(index, PackedDriverQueue.create(index, size, features, memory), vector, null);
-        }
-        SplitDriverQueue ring = SplitDriverQueue.create(index, size, features, memory);
-        return enableQueue(index, ring, vector, () -> ring.avail().getU16(SplitLayout.IDX));
+        DriverVirtqueue ring = has(VirtioFeature.VIRTIO_F_RING_PACKED)
+                ? PackedDriverQueue.create(index, size, features, memory)
+                : SplitDriverQueue.create(index, size, features, memory);
+        return enableQueue(index, ring, vector);
     }
 
     private boolean has(long feature) {
@@ -265,62 +295,34 @@ public final class VirtioPciDriver implements AutoCloseable {
      * @throws VirtioDriverException there is no such queue, or the device makes no sense
      */
     public int settleQueueSize(int index, int maxSize) throws IOException {
-        registers.selectQueue(index);
-        int size = (int) registers.common(QUEUE_SIZE, 2);
-        if (size == 0) {
-            throw new VirtioDriverException("device has no queue " + index);
-        }
-        boolean regular = Integer.bitCount(size) == 1 || has(VirtioFeature.VIRTIO_F_RING_PACKED);
-        if (size > MAX_RING_SIZE || !regular) {
-            throw new VirtioDriverException("device says queue " + index + " has " + size + " entries");
-        }
-        if (size > maxSize) {
-            registers.common(QUEUE_SIZE, 2, maxSize);
-            if (registers.common(QUEUE_SIZE, 2) != maxSize) {
-                throw new VirtioDriverException("device does not accept " + maxSize + " entries for queue " + index);
-            }
-            return maxSize;
-        }
-        return size;
+        return queues.settleSize(index, maxSize, has(VirtioFeature.VIRTIO_F_RING_PACKED));
+    }
+
+    /** Hands a ring of the caller to the device and enables the queue, whose size is settled. */
+    public DriverQueue enableQueue(int index, DriverVirtqueue ring, int vector) throws IOException {
+        return enableQueue(index, ring, vector, ring::nextAvailable);
     }
 
     /**
-     * Hands a ring of the caller to the device and enables the queue, whose size is settled.
+     * The same for those whose notifications say something else.
      *
-     * @param nextOffset what a notification carries with NOTIFICATION_DATA; null when that is not negotiated
+     * @param nextOffset what a notification carries with NOTIFICATION_DATA, see {@link DriverVirtqueue#nextAvailable}
      */
     public DriverQueue enableQueue(int index, DriverVirtqueue ring, int vector, IntSupplier nextOffset)
             throws IOException {
-        boolean data = has(VirtioFeature.VIRTIO_F_NOTIFICATION_DATA);
-        if (data && nextOffset == null) {
-            throw new VirtioDriverException("no ring position for NOTIFICATION_DATA");
-        }
-        registers.selectQueue(index);
         if (vector != NO_VECTOR) {
-            setVector(QUEUE_MSIX_VECTOR, vector);
+            setQueueVector(index, vector);
         }
-        registers.common64(QUEUE_DESC, ring.queueDesc());
-        registers.common64(QUEUE_DRIVER, ring.queueDriver());
-        registers.common64(QUEUE_DEVICE, ring.queueDevice());
-        long at = notifyOffset(data ? 4 : 2);
-        boolean configData = has(VirtioFeature.VIRTIO_F_NOTIF_CONFIG_DATA);
-        int value = configData ? (int) registers.common(QUEUE_NOTIF_CONFIG_DATA, 2) : index;
-        registers.common(QUEUE_ENABLE, 2, 1);
-        if (registers.common(QUEUE_ENABLE, 2) != 1) {
-            throw new VirtioDriverException("device does not enable queue " + index);
-        }
-        long address = structures.notification().offset() + at;
-        return new DriverQueue(
-                device, index, ring, structures.notification().bar(), address, value, data ? nextOffset : null);
+        return queues.enable(index, ring, features, nextOffset);
     }
 
-    /** Where the selected queue is notified, in the notification structure. */
-    private long notifyOffset(int width) throws IOException {
-        long at = registers.common(QUEUE_NOTIFY_OFF, 2) * structures.notifyMultiplier();
-        if (at > structures.notification().length() - width) {
-            throw new VirtioDriverException("device puts a notification outside its structure");
-        }
-        return at;
+    /**
+     * Maps used buffer notifications of a queue to a vector, or to none with {@code NO_VECTOR}; at any time, and several events may
+     * share a vector.
+     */
+    public void setQueueVector(int index, int vector) throws IOException {
+        registers.selectQueue(index);
+        setVector(QUEUE_MSIX_VECTOR, vector);
     }
 
     /** Resets one queue and waits for it; needs RING_RESET (virtio 1.4 2.6.1). */

@@ -23,6 +23,7 @@ import org.virtiobackend.virtio.pci.CommonConfigLayout;
  * @param pciCfg offset of the PCI configuration access capability in the configuration space, or -1
  * @param swiotlb buffer of the SWIOTLB proposal, or null
  * @param sharedMemory shared memory regions by id
+ * @param vendorData vendor data capabilities, in the order of the list
  */
 public record VirtioStructures(
         Structure common,
@@ -32,10 +33,20 @@ public record VirtioStructures(
         Structure device,
         int pciCfg,
         Structure swiotlb,
-        Map<Integer, Structure> sharedMemory) {
+        Map<Integer, Structure> sharedMemory,
+        List<Vendor> vendorData) {
 
     /** A part of a BAR; lies inside it. */
     public record Structure(int bar, long offset, long length) {}
+
+    /**
+     * Vendor data in the configuration space; only who knows the vendor knows what it means.
+     *
+     * @param vendorId as the capability says
+     * @param offset of the data in the configuration space
+     * @param length bytes, padding included
+     */
+    public record Vendor(int vendorId, int offset, int length) {}
 
     /** Without these common registers no driver can work: up to queue_device. */
     private static final int MIN_COMMON_LENGTH = CommonConfigLayout.QUEUE_NOTIF_CONFIG_DATA;
@@ -63,6 +74,7 @@ public record VirtioStructures(
         private final PciDevice device;
         private final Structure[] first = new Structure[RestrictedDma.VIRTIO_PCI_CAP_SWIOTLB + 1];
         private final Map<Integer, Structure> sharedMemory = new LinkedHashMap<>();
+        private final List<Vendor> vendorData = new ArrayList<>();
         private long notifyMultiplier;
         private int pciCfg = -1;
 
@@ -73,7 +85,13 @@ public record VirtioStructures(
         void visit(int at) throws IOException {
             int length = read(at + CAP_LEN, 1);
             int type = read(at + CFG_TYPE, 1);
-            if (length < SIZE || at + length > PciRegisters.CONVENTIONAL_SIZE) {
+            if (at + length > PciRegisters.CONVENTIONAL_SIZE) {
+                return;
+            }
+            if (type == VIRTIO_PCI_CAP_VENDOR_CFG) {
+                visitVendorData(at, length);
+            }
+            if (length < SIZE) {
                 return;
             }
             switch (type) {
@@ -92,6 +110,12 @@ public record VirtioStructures(
         private void visitNotify(int at, int length) throws IOException {
             if (length >= NOTIFY_SIZE && take(VIRTIO_PCI_CAP_NOTIFY_CFG, at, false, MIN_NOTIFY_LENGTH)) {
                 notifyMultiplier = device.configRead(at + NOTIFY_OFF_MULTIPLIER, 4);
+            }
+        }
+
+        private void visitVendorData(int at, int length) throws IOException {
+            if (length > VENDOR_DATA) {
+                vendorData.add(new Vendor(read(at + VENDOR_DATA_ID, 2), at + VENDOR_DATA, length - VENDOR_DATA));
             }
         }
 
@@ -148,7 +172,8 @@ public record VirtioStructures(
                     first[VIRTIO_PCI_CAP_DEVICE_CFG],
                     pciCfg,
                     first[RestrictedDma.VIRTIO_PCI_CAP_SWIOTLB],
-                    Map.copyOf(sharedMemory));
+                    Map.copyOf(sharedMemory),
+                    List.copyOf(vendorData));
         }
 
         private void require(int type, String name, List<String> missing) {
