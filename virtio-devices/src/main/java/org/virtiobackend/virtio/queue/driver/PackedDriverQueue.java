@@ -58,8 +58,9 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         this.descMemory = DriverRings.allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
         this.driverMemory = DriverRings.allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, driverEvent);
         this.deviceMemory = DriverRings.allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, deviceEvent);
-        this.tableMemory =
-                indirect ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
+        this.tableMemory = indirect
+                ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables)
+                : null;
         this.freeIds = new int[size];
         this.occupied = new int[size];
         this.addresses = new long[size];

@@ -60,8 +60,9 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         this.descMemory = DriverRings.allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
         this.availMemory = DriverRings.allocate(memory, availBytes(size), AVAIL_ALIGNMENT, avail);
         this.usedMemory = DriverRings.allocate(memory, usedBytes(size), USED_ALIGNMENT, used);
-        this.tableMemory =
-                indirect ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables) : null;
+        this.tableMemory = indirect
+                ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables)
+                : null;
         this.next = new int[size];
         this.chainLength = new int[size];
         this.addresses = new long[size];
