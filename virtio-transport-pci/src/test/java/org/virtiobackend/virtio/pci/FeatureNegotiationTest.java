@@ -175,10 +175,10 @@ class FeatureNegotiationTest {
     @Test
     void optionsRefuseWhatTheTransportCannotCarry() {
         VirtioPciOptions options = VirtioPciOptions.defaults();
-        for (long bit : new long[] {VIRTIO_F_SR_IOV, VIRTIO_F_ADMIN_VQ, VIRTIO_F_SUSPEND, VIRTIO_F_SWIOTLB, 1}) {
+        for (long bit : new long[] {VIRTIO_F_SR_IOV, VIRTIO_F_ADMIN_VQ, VIRTIO_F_SWIOTLB, 1}) {
             assertThrows(IllegalArgumentException.class, () -> options.withTransportFeatures(bit));
         }
-        for (int multiplier : new int[] {1, 2, 3, 6, -4}) {
+        for (int multiplier : new int[] {1, 3, 6, -4}) {
             assertThrows(IllegalArgumentException.class, () -> options.withNotifyMultiplier(multiplier));
         }
     }
