@@ -40,6 +40,11 @@ public final class Fd implements AutoCloseable {
         return new Fd((int) ErrnoException.check(LibC.fcntl(value(), F_DUPFD_CLOEXEC, 0), "duplicate descriptor"));
     }
 
+    /** Hands the number over: it is the caller's to close, and this object is closed. */
+    public int release() {
+        return value.getAndSet(-1);
+    }
+
     /** Makes reads and writes return EAGAIN instead of waiting. */
     public void setNonBlocking() throws ErrnoException {
         long flags = ErrnoException.check(LibC.fcntl(value(), F_GETFL, 0), "fcntl");

@@ -3,7 +3,7 @@ package org.virtiobackend.cli;
 import java.io.IOException;
 import java.util.Arrays;
 import org.virtiobackend.devices.blk.BlkSettings;
-import org.virtiobackend.devices.blk.IoPool;
+import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
 import org.virtiobackend.devices.blk.backend.ImageException;
 import org.virtiobackend.devices.blk.backend.RamBackend;

@@ -6,7 +6,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.blk.BlkSettings;
-import org.virtiobackend.devices.blk.IoPool;
+import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.devices.blk.VirtioBlkDevice;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
 import org.virtiobackend.posix.Errno;

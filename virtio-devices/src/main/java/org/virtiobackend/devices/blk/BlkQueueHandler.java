@@ -1,6 +1,6 @@
 package org.virtiobackend.devices.blk;
 
-import org.virtiobackend.devices.blk.backend.IoScratch;
+import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.Virtqueue;

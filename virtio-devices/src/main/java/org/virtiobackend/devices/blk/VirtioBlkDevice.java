@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.blk;
 
+import org.virtiobackend.virtio.device.io.IoPool;
 import static org.virtiobackend.devices.blk.VirtioBlk.*;
 
 import java.nio.ByteBuffer;

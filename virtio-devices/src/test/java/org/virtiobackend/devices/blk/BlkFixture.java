@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.blk;
 
+import org.virtiobackend.virtio.device.io.IoPool;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;

@@ -3,7 +3,7 @@ package org.virtiobackend.devices.blk;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
-import org.virtiobackend.devices.blk.backend.IoScratch;
+import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.devices.blk.backend.Transfer;
 
 /** A disk that does what a test says and remembers what it was asked. */

@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.blk.backend;
 
+import org.virtiobackend.virtio.device.io.IoScratch;
 import java.io.IOException;
 
 /**

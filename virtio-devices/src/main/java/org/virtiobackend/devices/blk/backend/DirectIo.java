@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.blk.backend;
 
+import org.virtiobackend.virtio.device.io.IoScratch;
 import java.lang.ref.Reference;
 import java.util.concurrent.locks.StampedLock;
 import org.virtiobackend.posix.Errno;

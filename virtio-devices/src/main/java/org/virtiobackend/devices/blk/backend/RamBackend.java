@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.blk.backend;
 
+import org.virtiobackend.virtio.device.io.IoScratch;
 import java.nio.ByteBuffer;
 import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.posix.ErrnoException;

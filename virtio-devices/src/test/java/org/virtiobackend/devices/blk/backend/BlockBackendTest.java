@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.blk.backend;
 
+import org.virtiobackend.virtio.device.io.IoScratch;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;

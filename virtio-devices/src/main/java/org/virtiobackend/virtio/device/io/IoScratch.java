@@ -1,4 +1,4 @@
-package org.virtiobackend.devices.blk.backend;
+package org.virtiobackend.virtio.device.io;
 
 import org.virtiobackend.posix.IoVec;
 import org.virtiobackend.posix.NativeBuffer;

@@ -1,8 +1,7 @@
-package org.virtiobackend.devices.blk;
+package org.virtiobackend.virtio.device.io;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.virtiobackend.devices.blk.backend.IoScratch;
 
 /**
  * Threads that may wait for storage, shared by all devices of a process. How much is queued is bounded by the queues
@@ -67,7 +66,7 @@ public final class IoPool implements AutoCloseable {
     }
 
     private void start() {
-        Thread thread = new Thread(this::work, "blk-io-" + threads++);
+        Thread thread = new Thread(this::work, "io-" + threads++);
         thread.setDaemon(true);
         thread.start();
     }

@@ -1,0 +1,92 @@
+package org.virtiobackend.devices.fs;
+
+import org.virtiobackend.devices.fs.fuse.FuseOpcode;
+import org.virtiobackend.devices.fs.fuse.FuseReply;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
+import org.virtiobackend.devices.fs.passthrough.FsThread;
+import org.virtiobackend.devices.fs.passthrough.FuseCall;
+import org.virtiobackend.devices.fs.passthrough.PassthroughServer;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.virtio.device.io.IoPool;
+import org.virtiobackend.virtio.device.io.IoScratch;
+import org.virtiobackend.virtio.queue.DescriptorChain;
+
+/**
+ * One request (virtio 1.4 5.11.6.1), pooled with its chain. It is copied out once; the worker serves what does not wait, and
+ * the I/O pool the rest, from a copy of the fixed part.
+ */
+final class FsRequest implements IoPool.Task {
+    private final VirtioFsDevice device;
+    private final PassthroughServer server;
+    private final DescriptorChain chain;
+    private final FuseCall call;
+    /** What is kept of a request that was put off. */
+    private FuseRequest kept;
+
+    FsRequest(VirtioFsDevice device, DescriptorChain chain) {
+        this.device = device;
+        this.server = device.server();
+        this.chain = chain;
+        this.call = new FuseCall(chain.readable().segments(), chain.writable().segments());
+    }
+
+    /** Serves the chain that was just polled, on the worker of its queue. */
+    void serve(FsThread thread) {
+        FuseRequest request = thread.request();
+        int error = request.read(chain.readable(), server.order());
+        long room = chain.writable().capacity() - FuseReply.HEADER_BYTES;
+        call.on(thread, request, Math.max(room, 0), false);
+        if (error == 0) {
+            error = judge(request, room);
+        }
+        if (error != 0) {
+            device.malformed();
+            finish(thread, request, error);
+            return;
+        }
+        int result = server.serve(call);
+        if (result == FuseCall.WAIT) {
+            putOff(request);
+        } else {
+            finish(thread, request, result);
+        }
+    }
+
+    @Override
+    public void run(IoScratch scratch) {
+        try {
+            FsThread thread = FsThread.current();
+            call.on(thread, kept, chain.writable().capacity() - FuseReply.HEADER_BYTES, true);
+            finish(thread, kept, server.serve(call));
+        } catch (RuntimeException | Error e) { // InternalError: the memory behind the chain is gone
+            device.fail(e);
+            chain.complete(0);
+        }
+    }
+
+    /** A request that could not be answered is not begun: what it would have changed could not be told. */
+    private static int judge(FuseRequest request, long room) {
+        int opcode = request.opcode();
+        boolean silent = opcode == FuseOpcode.FUSE_FORGET || opcode == FuseOpcode.FUSE_BATCH_FORGET;
+        return silent || room >= FuseOpcode.minReplyBytes(opcode) ? 0 : -Errno.EINVAL;
+    }
+
+    private void putOff(FuseRequest request) {
+        if (kept == null) {
+            kept = new FuseRequest(FuseRequest.FIXED_BYTES);
+        }
+        kept.copyFixed(request);
+        chain.defer();
+        device.pool().submit(this);
+    }
+
+    private void finish(FsThread thread, FuseRequest request, int result) {
+        boolean answerable = chain.writable().capacity() >= FuseReply.HEADER_BYTES;
+        if (result == FuseCall.NO_REPLY || !answerable) {
+            chain.complete(0);
+            return;
+        }
+        int error = Math.min(result, 0);
+        chain.complete(thread.reply().send(chain.writable(), request.unique(), error, Math.max(result, 0)));
+    }
+}

@@ -1,0 +1,201 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import org.virtiobackend.devices.fs.fuse.FuseReply;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
+import org.virtiobackend.posix.DirectoryIo;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.FileIo;
+import org.virtiobackend.posix.FileSpace;
+import org.virtiobackend.posix.IoVec;
+
+/** Open regular files: OPEN, READ, WRITE, FLUSH, RELEASE, FSYNC. */
+final class FileOperations extends Operations {
+    private static final int FUSE_OPEN_KILL_SUIDGID = 1;
+    private static final int FUSE_WRITE_KILL_SUIDGID = 1 << 2;
+    private static final int FUSE_FSYNC_FDATASYNC = 1;
+    private static final int WRITE_HEADER = FuseRequest.HEADER_BYTES + 40;
+    /** A write of more is left to a thread that may wait. */
+    private static final int INLINE_WRITE_BYTES = 1 << 17;
+
+    private final OpenFlags flags;
+    // what this file system turned out not to do; a race costs one more try
+    private boolean readsNoWait = true;
+
+    FileOperations(PassthroughServer server, OpenFlags flags) {
+        super(server);
+        this.flags = flags;
+    }
+
+    int open(FuseCall call) {
+        return openNode(call, call.in.nodeId(), call.in.u32(0), call.in.u32(4));
+    }
+
+    /** Opens a file anew, if it is a regular one: opening a device or a FIFO would act on the host. */
+    int openNode(FuseCall call, long nodeId, int wanted, int openFlags) {
+        if (options.readOnly() && OpenFlags.changes(wanted)) {
+            return -Errno.EROFS;
+        }
+        Inode inode = inodes.pin(nodeId);
+        if (inode == null) {
+            return -Errno.ESTALE;
+        }
+        int result;
+        try {
+            if (!inode.isRegular()) {
+                return inode.isDirectory() ? -Errno.EISDIR : inode.isSymlink() ? -Errno.ELOOP : -Errno.EACCES;
+            }
+            boolean kill = (openFlags & FUSE_OPEN_KILL_SUIDGID) != 0 && (wanted & FileIo.O_TRUNC) != 0;
+            call.thread.credentials().keepSetId(!kill);
+            result = call.thread.proc().reopen(inode.fd(), flags.forHost(wanted));
+            call.thread.credentials().keepSetId(true);
+        } finally {
+            inode.unpin();
+        }
+        return result < 0 ? result : replyOpened(call, nodeId, result);
+    }
+
+    /** Answers with a handle for {@code fd}, which is taken over. */
+    int replyOpened(FuseCall call, long nodeId, int fd) {
+        Inode inode = inodes.pin(nodeId);
+        if (inode == null) {
+            DirectoryIo.close(fd);
+            return -Errno.ESTALE;
+        }
+        FileHandle handle = new FileHandle(fd, inode, call.in.u32(0));
+        if (!handles.add(handle)) {
+            handle.unpin();
+            return -Errno.ENFILE;
+        }
+        call.out.u64(handle.id()).u32(options.cache().openFlags()).u32(0);
+        return 0;
+    }
+
+    int read(FuseCall call) {
+        FuseRequest in = call.in;
+        long offset = in.u64(8);
+        long size = Math.min(in.u32(16) & 0xffff_ffffL, call.room());
+        if (offset < 0) {
+            return -Errno.EINVAL;
+        }
+        Handle handle = pinHandle(call, in.u64(0));
+        if (handle == null) {
+            return -Errno.EBADF;
+        }
+        try {
+            return handle instanceof FileHandle ? read(call, handle, offset, size) : -Errno.EISDIR;
+        } finally {
+            handle.unpin();
+        }
+    }
+
+    private int read(FuseCall call, Handle handle, long offset, long size) {
+        boolean waits = call.mayWait || server.isInMemory();
+        if (!waits && !readsNoWait) {
+            return FuseCall.WAIT;
+        }
+        int rwf = waits ? 0 : FileIo.RWF_NOWAIT;
+        IoVec iov = call.thread.iov();
+        long total = 0;
+        while (total < size) {
+            iov.clear();
+            call.writable().addTo(iov, FuseReply.HEADER_BYTES + total, size - total);
+            long done = FileIo.read(handle.descriptor(), iov, offset + total, rwf);
+            if (done > 0) {
+                total += done;
+            } else if (done == 0) {
+                break;
+            } else if (rwf != 0 && (done == -Errno.EAGAIN || done == -Errno.EOPNOTSUPP || done == -Errno.EINVAL)) {
+                readsNoWait = done == -Errno.EAGAIN;
+                return FuseCall.WAIT;
+            } else {
+                return total > 0 ? (int) total : (int) done;
+            }
+        }
+        return (int) total;
+    }
+
+    int write(FuseCall call) {
+        FuseRequest in = call.in;
+        long offset = in.u64(8);
+        long size = in.u32(16) & 0xffff_ffffL;
+        if (offset < 0 || size > PassthroughServer.MAX_WRITE || size > call.readable().totalBytes() - WRITE_HEADER) {
+            return -Errno.EINVAL;
+        }
+        if (!call.mayWait && size > INLINE_WRITE_BYTES) {
+            return FuseCall.WAIT;
+        }
+        Handle handle = pinHandle(call, in.u64(0));
+        if (handle == null) {
+            return -Errno.EBADF;
+        }
+        try {
+            if (!(handle instanceof FileHandle file)) {
+                return -Errno.EBADF;
+            }
+            if (!call.mayWait && file.waits()) {
+                return FuseCall.WAIT;
+            }
+            boolean kill = (in.u32(20) & FUSE_WRITE_KILL_SUIDGID) != 0;
+            call.thread.credentials().keepSetId(!kill);
+            long done = write(call, handle, offset, size);
+            call.thread.credentials().keepSetId(true);
+            if (done >= 0) {
+                call.out.u32((int) done).u32(0);
+            }
+            return (int) Math.min(done, 0);
+        } finally {
+            handle.unpin();
+        }
+    }
+
+    private long write(FuseCall call, Handle handle, long offset, long size) {
+        IoVec iov = call.thread.iov();
+        long total = 0;
+        while (total < size) {
+            iov.clear();
+            call.readable().addTo(iov, WRITE_HEADER + total, size - total);
+            long done = FileIo.write(handle.descriptor(), iov, offset + total, 0);
+            if (done <= 0) {
+                return total > 0 ? total : done == 0 ? -Errno.EIO : done;
+            }
+            total += done;
+        }
+        return total;
+    }
+
+    int release(FuseCall call) {
+        Handle handle = pinHandle(call, call.in.u64(0));
+        if (handle == null) {
+            return -Errno.EBADF;
+        }
+        handles.remove(handle.id());
+        handle.unpin();
+        return 0;
+    }
+
+    int flush(FuseCall call) {
+        Handle handle = pinHandle(call, call.in.u64(0));
+        if (handle == null) {
+            return -Errno.EBADF;
+        }
+        handle.unpin();
+        return 0;
+    }
+
+    /** FSYNC and FSYNCDIR. */
+    int fsync(FuseCall call) {
+        if (!call.mayWait) {
+            return FuseCall.WAIT;
+        }
+        Handle handle = pinHandle(call, call.in.u64(0));
+        if (handle == null) {
+            return -Errno.EBADF;
+        }
+        try {
+            boolean dataOnly = (call.in.u32(8) & FUSE_FSYNC_FDATASYNC) != 0;
+            return dataOnly ? FileSpace.syncData(handle.fd()) : FileSpace.sync(handle.fd());
+        } finally {
+            handle.unpin();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import org.virtiobackend.devices.fs.fuse.FuseReply;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
+import org.virtiobackend.posix.Credentials;
+import org.virtiobackend.posix.FileAttributes;
+import org.virtiobackend.posix.IoVec;
+import org.virtiobackend.posix.NativeBuffer;
+import org.virtiobackend.posix.ProcFd;
+
+/** What one thread needs to serve requests: memory for system calls, and its identity. Nothing of it is shared. */
+public final class FsThread {
+    /** The longest request that is copied whole: an extended attribute of 64 KiB and its name. */
+    static final int MAX_REQUEST = (64 << 10) + 4096;
+    /** The longest reply that is not file data. */
+    static final int MAX_REPLY = 128 << 10;
+
+    private static final ThreadLocal<FsThread> CURRENT = ThreadLocal.withInitial(FsThread::new);
+
+    private final FuseRequest request = new FuseRequest(MAX_REQUEST);
+    private final FuseReply reply = new FuseReply(MAX_REPLY);
+    private final FileAttributes attributes = new FileAttributes();
+    private final ProcFd proc = new ProcFd();
+    private final Credentials credentials = new Credentials();
+    private final IoVec iov = new IoVec();
+    private final NativeBuffer scratch = NativeBuffer.allocate(4096);
+
+    private FsThread() {}
+
+    /** The calling thread's. */
+    public static FsThread current() {
+        return CURRENT.get();
+    }
+
+    public FuseRequest request() {
+        return request;
+    }
+
+    public FuseReply reply() {
+        return reply;
+    }
+
+    FileAttributes attributes() {
+        return attributes;
+    }
+
+    ProcFd proc() {
+        return proc;
+    }
+
+    Credentials credentials() {
+        return credentials;
+    }
+
+    IoVec iov() {
+        return iov;
+    }
+
+    NativeBuffer scratch() {
+        return scratch;
+    }
+}

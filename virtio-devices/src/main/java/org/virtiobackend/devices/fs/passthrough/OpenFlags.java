@@ -1,0 +1,42 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import org.virtiobackend.posix.DirectoryIo;
+import org.virtiobackend.posix.FileIo;
+
+/** Which of a driver's open flags reach the host, and as what. */
+final class OpenFlags {
+    private static final int O_ACCMODE = 3;
+    private static final int PASSED =
+            O_ACCMODE | DirectoryIo.O_APPEND | FileIo.O_DSYNC | DirectoryIo.O_SYNC | DirectoryIo.O_NOATIME;
+
+    private final PassthroughOptions options;
+
+    OpenFlags(PassthroughOptions options) {
+        this.options = options;
+    }
+
+    /** For opening a regular file; O_TRUNC is among them. */
+    int forHost(int wanted) {
+        int passed = wanted & (PASSED | FileIo.O_TRUNC);
+        if (options.directIo()) {
+            passed |= wanted & FileIo.O_DIRECT;
+        }
+        if (options.writeback()) {
+            // the driver reads pages that it writes to in part, and says itself where the end is
+            if ((passed & O_ACCMODE) == FileIo.O_WRONLY) {
+                passed = passed & ~O_ACCMODE | FileIo.O_RDWR;
+            }
+            passed &= ~DirectoryIo.O_APPEND;
+        }
+        return passed;
+    }
+
+    static boolean changes(int wanted) {
+        return (wanted & O_ACCMODE) != FileIo.O_RDONLY || (wanted & FileIo.O_TRUNC) != 0;
+    }
+
+    /** Whether writes through it are slow: they wait for the storage. */
+    static boolean waits(int wanted) {
+        return (wanted & (FileIo.O_DSYNC | DirectoryIo.O_SYNC | FileIo.O_DIRECT)) != 0;
+    }
+}

@@ -1,0 +1,87 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import org.virtiobackend.posix.DirectoryIo;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.FileAttributes;
+
+/** What all groups of operations share: the tables, and how a name becomes a file that the driver knows. */
+abstract class Operations {
+    final PassthroughServer server;
+    final InodeTable inodes;
+    final SlotTable<Handle> handles;
+    final EntryWriter entries;
+    final PassthroughOptions options;
+
+    Operations(PassthroughServer server) {
+        this.server = server;
+        this.inodes = server.inodes();
+        this.handles = server.handles();
+        this.entries = server.entries();
+        this.options = server.options();
+    }
+
+    /** The open file that a request names, pinned, if it is one of the file the request is about; or null. */
+    final Handle pinHandle(FuseCall call, long id) {
+        Handle handle = handles.pin(id);
+        if (handle != null && handle.inode().id() != call.in.nodeId()) {
+            handle.unpin();
+            return null;
+        }
+        return handle;
+    }
+
+    /**
+     * Makes the file of a name known; its attributes are then the thread's.
+     *
+     * @return node id, or a negative error number
+     */
+    final long lookUp(FsThread thread, Inode directory, long name) {
+        FileAttributes attributes = thread.attributes();
+        int result = attributes.readAt(directory.fd(), name);
+        if (result < 0) {
+            return result;
+        }
+        // an inode number is not used again while a descriptor of ours keeps the inode
+        long known = inodes.known(attributes);
+        return known != 0 ? known : lookUpNew(thread, directory, name);
+    }
+
+    /** The same for a file that is probably not known yet. */
+    final long lookUpNew(FsThread thread, Inode directory, long name) {
+        int fd = DirectoryIo.openPath(directory.fd(), name);
+        return fd < 0 ? fd : know(thread, fd);
+    }
+
+    /** The same for an O_PATH descriptor, which is taken over. */
+    final long know(FsThread thread, int fd) {
+        FileAttributes attributes = thread.attributes();
+        int result = attributes.readFd(fd);
+        if (result < 0) {
+            DirectoryIo.close(fd);
+            return result;
+        }
+        long id = inodes.add(fd, attributes);
+        return id != 0 ? id : -Errno.ENFILE;
+    }
+
+    /** Answers with an entry for a name. */
+    final int replyEntry(FuseCall call, Inode directory, long name) {
+        long id = lookUp(call.thread, directory, name);
+        if (id < 0) {
+            return (int) id;
+        }
+        entries.entry(call.out, id, call.thread.attributes(), directory.mountId());
+        return 0;
+    }
+
+    /** Becomes the sender of a request; {@link org.virtiobackend.posix.Credentials#restore} afterwards. */
+    final int become(FuseCall call) {
+        int uid = options.uids().toHost(call.in.uid());
+        int gid = options.gids().toHost(call.in.gid());
+        if (uid == IdMap.FORBIDDEN || gid == IdMap.FORBIDDEN) {
+            return -Errno.EPERM;
+        }
+        int group = call.in.supplementaryGroup();
+        return call.thread.credentials().become(uid, gid, group == -1 ? -1 : options.gids().toHost(group));
+    }
+}

@@ -1,0 +1,79 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+/**
+ * How a directory is served.
+ *
+ * @param readOnly nothing is changed on the host
+ * @param writeback the driver may collect writes
+ * @param xattr extended attributes are served
+ * @param posixAcl access control lists are served; needs {@code xattr}
+ * @param deviceNodes device nodes may be made
+ * @param directIo O_DIRECT of the driver is O_DIRECT on the host
+ * @param submounts directories on which something is mounted are announced as such
+ * @param uids how user ids of the driver and of the host correspond; {@code gids} the same for groups
+ * @param maxInodes files that a driver may know at a time; each is a descriptor
+ * @param maxHandles files that a driver may have open at a time
+ */
+public record PassthroughOptions(
+        boolean readOnly,
+        CachePolicy cache,
+        boolean writeback,
+        boolean xattr,
+        boolean posixAcl,
+        boolean deviceNodes,
+        boolean directIo,
+        boolean submounts,
+        IdMap uids,
+        IdMap gids,
+        XattrMap xattrMap,
+        int maxInodes,
+        int maxHandles) {
+
+    /** A writable directory with extended attributes and a cache that looks again every second. */
+    public static PassthroughOptions defaults() {
+        return new PassthroughOptions(
+                false,
+                CachePolicy.AUTO,
+                false,
+                true,
+                false,
+                false,
+                false,
+                true,
+                IdMap.IDENTITY,
+                IdMap.IDENTITY,
+                XattrMap.IDENTITY,
+                500_000,
+                100_000);
+    }
+
+    public PassthroughOptions withReadOnly() {
+        return new PassthroughOptions(
+                true, cache, writeback, xattr, posixAcl, deviceNodes, directIo, submounts, uids, gids, xattrMap,
+                maxInodes, maxHandles);
+    }
+
+    public PassthroughOptions withCache(CachePolicy policy, boolean mayCollectWrites) {
+        return new PassthroughOptions(
+                readOnly, policy, mayCollectWrites, xattr, posixAcl, deviceNodes, directIo, submounts, uids, gids,
+                xattrMap, maxInodes, maxHandles);
+    }
+
+    public PassthroughOptions withIds(IdMap newUids, IdMap newGids) {
+        return new PassthroughOptions(
+                readOnly, cache, writeback, xattr, posixAcl, deviceNodes, directIo, submounts, newUids, newGids,
+                xattrMap, maxInodes, maxHandles);
+    }
+
+    public PassthroughOptions withXattrs(XattrMap map) {
+        return new PassthroughOptions(
+                readOnly, cache, writeback, true, posixAcl, deviceNodes, directIo, submounts, uids, gids, map,
+                maxInodes, maxHandles);
+    }
+
+    public PassthroughOptions withLimits(int inodes, int handles) {
+        return new PassthroughOptions(
+                readOnly, cache, writeback, xattr, posixAcl, deviceNodes, directIo, submounts, uids, gids, xattrMap,
+                inodes, handles);
+    }
+}

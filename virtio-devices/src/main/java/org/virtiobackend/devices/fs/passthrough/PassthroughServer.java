@@ -1,0 +1,197 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.virtiobackend.devices.fs.fuse.FuseOpcode;
+import org.virtiobackend.devices.fs.fuse.FuseReply;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.ErrnoException;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.FileAttributes;
+import org.virtiobackend.posix.FileSpace;
+import org.virtiobackend.posix.NativeBuffer;
+
+/**
+ * A FUSE session on a directory of the host: sends each request to the group of operations it belongs to. Any number of threads
+ * may serve requests at a time.
+ */
+public final class PassthroughServer implements AutoCloseable {
+    /** Most bytes of a READ or WRITE. */
+    public static final int MAX_WRITE = 1 << 20;
+
+    private static final long TMPFS_MAGIC = 0x0102_1994L;
+    /** Requests that change something on the host, by number; opening is judged by its flags. */
+    private static final boolean[] CHANGES = new boolean[FuseOpcode.COUNT];
+
+    static {
+        int[] changing = {
+            FUSE_SETATTR, FUSE_SYMLINK, FUSE_MKNOD, FUSE_MKDIR, FUSE_UNLINK, FUSE_RMDIR, FUSE_RENAME, FUSE_RENAME2,
+            FUSE_LINK, FUSE_WRITE, FUSE_SETXATTR, FUSE_REMOVEXATTR, FUSE_CREATE, FUSE_TMPFILE, FUSE_FALLOCATE,
+            FUSE_COPY_FILE_RANGE, FUSE_COPY_FILE_RANGE_64
+        };
+        for (int opcode : changing) {
+            CHANGES[opcode] = true;
+        }
+    }
+
+    private final PassthroughOptions options;
+    private final InodeTable inodes;
+    private final SlotTable<Handle> handles;
+    private final EntryWriter entries;
+    private final boolean inMemory;
+    private final SessionOperations session;
+    private final NameOperations names;
+    private final CreateOperations creates;
+    private final AttributeOperations attributes;
+    private final FileOperations files;
+    private final DirectoryOperations directories;
+    private volatile ByteOrder order = ByteOrder.LITTLE_ENDIAN;
+    private volatile boolean begun;
+
+    /**
+     * @param root an O_PATH descriptor of a directory; stays the caller's
+     * @throws ErrnoException it cannot be looked at
+     */
+    public PassthroughServer(Fd root, PassthroughOptions options) throws ErrnoException {
+        this.options = options;
+        FileAttributes rootAttributes = new FileAttributes();
+        int result = rootAttributes.readFd(root.value());
+        if (result < 0) {
+            throw new ErrnoException("shared directory", -result);
+        }
+        this.inMemory = isInMemory(root);
+        this.inodes = new InodeTable(root.duplicate().release(), rootAttributes, options.maxInodes());
+        this.handles = new SlotTable<>(options.maxHandles());
+        this.entries = new EntryWriter(options);
+        OpenFlags flags = new OpenFlags(options);
+        this.session = new SessionOperations(this);
+        this.names = new NameOperations(this);
+        this.creates = new CreateOperations(this, flags);
+        this.attributes = new AttributeOperations(this);
+        this.files = new FileOperations(this, flags);
+        this.directories = new DirectoryOperations(this);
+    }
+
+    /**
+     * Serves one request.
+     *
+     * @return bytes of the reply that stand in the chain after its header already, the rest being in the thread's reply; or a
+     *     negative error number to answer with, or {@link FuseCall#WAIT} or {@link FuseCall#NO_REPLY}
+     */
+    public int serve(FuseCall call) {
+        int opcode = call.in.opcode();
+        if (!begun && opcode != FUSE_INIT) {
+            return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET ? FuseCall.NO_REPLY : -Errno.ENOTCONN;
+        }
+        if (options.readOnly() && opcode > 0 && opcode < CHANGES.length && CHANGES[opcode]) {
+            return -Errno.EROFS;
+        }
+        return switch (opcode) {
+            case FUSE_LOOKUP -> names.lookup(call);
+            case FUSE_FORGET -> names.forget(call);
+            case FUSE_BATCH_FORGET -> names.batchForget(call);
+            case FUSE_GETATTR -> attributes.getattr(call);
+            case FUSE_SETATTR -> attributes.setattr(call);
+            case FUSE_STATX -> attributes.statx(call);
+            case FUSE_READLINK -> names.readlink(call);
+            case FUSE_SYMLINK -> creates.symlink(call);
+            case FUSE_MKNOD -> creates.mknod(call);
+            case FUSE_MKDIR -> creates.mkdir(call);
+            case FUSE_UNLINK -> names.remove(call, false);
+            case FUSE_RMDIR -> names.remove(call, true);
+            case FUSE_RENAME -> names.rename(call, 8);
+            case FUSE_RENAME2 -> names.rename(call, 16);
+            case FUSE_LINK -> names.link(call);
+            case FUSE_OPEN -> files.open(call);
+            case FUSE_CREATE -> creates.create(call);
+            case FUSE_TMPFILE -> creates.tmpfile(call);
+            case FUSE_READ -> files.read(call);
+            case FUSE_WRITE -> files.write(call);
+            case FUSE_FLUSH -> files.flush(call);
+            case FUSE_RELEASE -> files.release(call);
+            case FUSE_FSYNC, FUSE_FSYNCDIR -> files.fsync(call);
+            case FUSE_OPENDIR -> directories.opendir(call);
+            case FUSE_READDIR -> directories.readdir(call, false);
+            case FUSE_READDIRPLUS -> directories.readdir(call, true);
+            case FUSE_RELEASEDIR -> directories.releasedir(call);
+            case FUSE_ACCESS -> attributes.access(call);
+            case FUSE_STATFS -> attributes.statfs(call);
+            case FUSE_INIT -> session.init(call);
+            case FUSE_DESTROY -> session.destroy();
+            default -> -Errno.ENOSYS;
+        };
+    }
+
+    /** Byte order of the session: virtio 1.4 5.11.6.1. */
+    public ByteOrder order() {
+        return order;
+    }
+
+    /** Files that the driver knows. */
+    public int inodeCount() {
+        return inodes.count();
+    }
+
+    /** Files and directories that the driver has open. */
+    public int handleCount() {
+        return handles.count();
+    }
+
+    /** Forgets the driver. */
+    public void end() {
+        begun = false;
+        handles.clear();
+        inodes.clear();
+    }
+
+    @Override
+    public void close() {
+        begun = false;
+        handles.clear();
+        inodes.close();
+    }
+
+    void begin(ByteOrder newOrder, long flags) {
+        end();
+        order = newOrder;
+        begun = true;
+    }
+
+    PassthroughOptions options() {
+        return options;
+    }
+
+    InodeTable inodes() {
+        return inodes;
+    }
+
+    SlotTable<Handle> handles() {
+        return handles;
+    }
+
+    EntryWriter entries() {
+        return entries;
+    }
+
+    FileOperations files() {
+        return files;
+    }
+
+    /** Whether reading never waits for a disk. */
+    boolean isInMemory() {
+        return inMemory;
+    }
+
+    /** The node id of the entry that a reply begins with. */
+    static long nodeIdOfEntry(FuseReply reply) {
+        return reply.u64At(0);
+    }
+
+    private static boolean isInMemory(Fd root) {
+        NativeBuffer status = NativeBuffer.allocate(FileSpace.STATFS_BYTES);
+        ByteBuffer fields = status.buffer();
+        return FileSpace.status(root.value(), status) == 0 && fields.getLong(0) == TMPFS_MAGIC;
+    }
+}
