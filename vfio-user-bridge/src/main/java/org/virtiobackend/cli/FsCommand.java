@@ -1,0 +1,195 @@
+package org.virtiobackend.cli;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.virtiobackend.devices.fs.FsSettings;
+import org.virtiobackend.devices.fs.passthrough.CachePolicy;
+import org.virtiobackend.devices.fs.passthrough.IdMap;
+import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
+import org.virtiobackend.posix.ErrnoException;
+import org.virtiobackend.posix.FileSpace;
+import org.virtiobackend.virtio.device.io.IoPool;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Shares a directory. */
+@Command(
+        name = "fs",
+        description = "Shares a directory of the host as a virtio file system.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+public final class FsCommand implements ServingCommand {
+    /** How long a driver may believe what it was told. */
+    enum Cache {
+        none(CachePolicy.NONE),
+        never(CachePolicy.NONE),
+        auto(CachePolicy.AUTO),
+        always(CachePolicy.ALWAYS);
+
+        private final CachePolicy policy;
+
+        Cache(CachePolicy policy) {
+            this.policy = policy;
+        }
+    }
+
+    private static final String CAPABILITIES = "{\"type\": \"fs\", \"features\": [\"read-only\"]}";
+    private static final long DESCRIPTORS = 1_000_000;
+    /** Descriptors that are no files of the driver: sockets, memory, the program's own. */
+    private static final long RESERVED_DESCRIPTORS = 512;
+
+    @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
+    private boolean printCapabilities;
+
+    @Option(names = "--shared-dir", paramLabel = "DIR", description = "directory to share")
+    private String sharedDir;
+
+    @Option(names = "--tag", paramLabel = "NAME", description = "what the guest mounts: 1 to 36 bytes")
+    private String tag;
+
+    @Option(names = "--read-only", description = "nothing is changed, whatever the driver does")
+    private boolean readOnly;
+
+    @Option(
+            names = "--cache",
+            paramLabel = "MODE",
+            defaultValue = "auto",
+            description = "what the guest may keep: none (never), auto: for a second (default), or always: nobody else"
+                    + " changes the directory")
+    private Cache cache;
+
+    @Option(names = "--writeback", description = "the guest may collect writes before it sends them")
+    private boolean writeback;
+
+    @Option(names = "--allow-direct-io", description = "O_DIRECT in the guest is O_DIRECT on the host")
+    private boolean directIo;
+
+    @Option(names = "--allow-device-nodes", description = "the guest may make device nodes")
+    private boolean deviceNodes;
+
+    @Option(names = "--no-announce-submounts", description = "file systems mounted below are not told apart")
+    private boolean noSubmounts;
+
+    @Option(
+            names = "--translate-uid",
+            paramLabel = "RULE",
+            description = "guest|host|map|squash-guest|squash-host:FROM:TO:COUNT or forbid-guest:FROM:COUNT; may be"
+                    + " repeated")
+    private List<String> uidRules = new ArrayList<>();
+
+    @Option(names = "--translate-gid", paramLabel = "RULE", description = "the same for groups")
+    private List<String> gidRules = new ArrayList<>();
+
+    @Option(names = "--queues", paramLabel = "N", defaultValue = "1", description = "request queues (default: 1)")
+    private int queues;
+
+    @Option(
+            names = "--queue-size",
+            paramLabel = "N",
+            defaultValue = "1024",
+            description = "entries of a queue (default: 1024)")
+    private int queueSize;
+
+    @Option(
+            names = "--io-threads",
+            paramLabel = "N",
+            defaultValue = "4",
+            description = "threads that wait for the storage (default: 4)")
+    private int ioThreads;
+
+    @Option(
+            names = "--max-clients",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "clients at the same time (default: 1)")
+    private int maxClients;
+
+    @Mixin
+    private ServeOptions serveOptions;
+
+    @Mixin
+    private LogOptions logOptions;
+
+    @Override
+    public Integer call() throws BadInputException, IOException {
+        if (printCapabilities) {
+            System.out.println(CAPABILITIES);
+            return ExitStatus.OK;
+        }
+        ServerProcess.serve(service());
+        return ExitStatus.OK;
+    }
+
+    @Override
+    public Service service() throws BadInputException, IOException {
+        FsSettings settings = settings();
+        int[] queueSizes = new int[queues + 1];
+        Arrays.fill(queueSizes, queueSize);
+        serveOptions.check(queueSizes);
+        check("--io-threads", ioThreads, 1024);
+        check("--max-clients", maxClients, 256);
+        SharedDirectory directory = open(options());
+        FsExport export = new FsExport(directory, new IoPool(ioThreads), settings, maxClients);
+        return new Service(export, serveOptions, queues + 1);
+    }
+
+    private static void check(String option, int value, int max) throws BadInputException {
+        if (value < 1 || value > max) {
+            throw new BadInputException(option + " must be 1 to " + max);
+        }
+    }
+
+    private FsSettings settings() throws BadInputException {
+        if (tag == null) {
+            throw new BadInputException("--tag is needed");
+        }
+        try {
+            return new FsSettings(tag, queues, queueSize);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException(e.getMessage());
+        }
+    }
+
+    private PassthroughOptions options() throws BadInputException {
+        long descriptors = FileSpace.raiseDescriptorLimit(DESCRIPTORS) - RESERVED_DESCRIPTORS;
+        int each = (int) Math.max(64, Math.min(descriptors, DESCRIPTORS) / maxClients);
+        PassthroughOptions defaults = PassthroughOptions.defaults();
+        return new PassthroughOptions(
+                readOnly,
+                cache.policy,
+                writeback,
+                false,
+                false,
+                deviceNodes,
+                directIo,
+                !noSubmounts,
+                ids("--translate-uid", uidRules),
+                ids("--translate-gid", gidRules),
+                defaults.xattrMap(),
+                each - each / 4,
+                each / 4);
+    }
+
+    private static IdMap ids(String option, List<String> rules) throws BadInputException {
+        try {
+            return IdMap.parse(rules);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException(option + ": " + e.getMessage());
+        }
+    }
+
+    private SharedDirectory open(PassthroughOptions options) throws BadInputException {
+        if (sharedDir == null) {
+            throw new BadInputException("--shared-dir is needed");
+        }
+        try {
+            return SharedDirectory.open(sharedDir, options);
+        } catch (ErrnoException e) {
+            throw new BadInputException(e.getMessage());
+        }
+    }
+}
