@@ -45,8 +45,7 @@ public final class DirectoryIo {
 
     /** Makes a file without a name in a directory; {@code directory} may be an O_PATH descriptor. */
     public static int createUnnamed(int directory, int flags, int mode) {
-        return FileCalls.result(
-                FileCalls.openat(directory, DOT.address(), flags | O_TMPFILE | FileIo.O_CLOEXEC, mode));
+        return FileCalls.result(FileCalls.openat(directory, DOT.address(), flags | O_TMPFILE | FileIo.O_CLOEXEC, mode));
     }
 
     /** Opens an O_PATH descriptor of a directory for reading its entries. */

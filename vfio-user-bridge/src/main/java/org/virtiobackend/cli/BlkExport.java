@@ -6,12 +6,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.blk.BlkSettings;
-import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.devices.blk.VirtioBlkDevice;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.io.IoPool;
 
 /** One disk image and the devices through which clients use it. */
 final class BlkExport implements Export {

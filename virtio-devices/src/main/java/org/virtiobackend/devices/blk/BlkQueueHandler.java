@@ -1,7 +1,7 @@
 package org.virtiobackend.devices.blk;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.Virtqueue;
 import org.virtiobackend.virtio.queue.VirtqueueException;

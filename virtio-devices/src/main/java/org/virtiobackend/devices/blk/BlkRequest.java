@@ -1,10 +1,10 @@
 package org.virtiobackend.devices.blk;
 
-import org.virtiobackend.virtio.device.io.IoPool;
 import java.nio.ByteBuffer;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
-import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.devices.blk.backend.Transfer;
+import org.virtiobackend.virtio.device.io.IoPool;
+import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.virtio.queue.ChainReader;
 import org.virtiobackend.virtio.queue.ChainWriter;
 import org.virtiobackend.virtio.queue.DescriptorChain;

@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk;
 
-import org.virtiobackend.virtio.device.io.IoPool;
 import static org.virtiobackend.devices.blk.VirtioBlk.*;
 
 import java.nio.ByteBuffer;
@@ -10,6 +9,7 @@ import org.virtiobackend.virtio.VirtioDeviceId;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.io.IoPool;
 
 /**
  * The block device (virtio 1.4 5.2): what it offers, its configuration, its cache mode. Requests are {@link

@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk;
 
-import org.virtiobackend.virtio.device.io.IoPool;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
@@ -15,6 +14,7 @@ import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.device.worker.DeviceEvents;
 import org.virtiobackend.virtio.device.worker.DeviceRuntime;
 import org.virtiobackend.virtio.device.worker.WorkerPool;

@@ -3,8 +3,8 @@ package org.virtiobackend.devices.blk;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
-import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.devices.blk.backend.Transfer;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /** A disk that does what a test says and remembers what it was asked. */
 final class ScriptedBackend implements BlockBackend {

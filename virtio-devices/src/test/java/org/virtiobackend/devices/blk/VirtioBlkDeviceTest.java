@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk;
 
-import org.virtiobackend.virtio.device.io.IoPool;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -15,9 +14,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
-import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.devices.blk.backend.Transfer;
 import org.virtiobackend.virtio.device.DeviceConfig;
+import org.virtiobackend.virtio.device.io.IoPool;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /** What the device offers and how it negotiates. */
 class VirtioBlkDeviceTest {

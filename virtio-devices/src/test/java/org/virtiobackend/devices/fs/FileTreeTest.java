@@ -101,8 +101,12 @@ class FileTreeTest {
     void makesAndRemovesDirectoriesAndFiles() throws Exception {
         long directory = entry(fs.mkdir(ROOT, "d", 0755));
         fs.create(directory, "f", O_RDWR, 0644);
-        assertEquals(-Errno.ENOTEMPTY, fs.call(fs.message(FUSE_RMDIR, ROOT).text("d"), 0).error());
-        assertEquals(-Errno.EISDIR, fs.call(fs.message(FUSE_UNLINK, ROOT).text("d"), 0).error());
+        assertEquals(
+                -Errno.ENOTEMPTY,
+                fs.call(fs.message(FUSE_RMDIR, ROOT).text("d"), 0).error());
+        assertEquals(
+                -Errno.EISDIR,
+                fs.call(fs.message(FUSE_UNLINK, ROOT).text("d"), 0).error());
         assertEquals(0, fs.call(fs.message(FUSE_UNLINK, directory).text("f"), 0).error());
         assertEquals(0, fs.call(fs.message(FUSE_RMDIR, ROOT).text("d"), 0).error());
         assertFalse(Files.exists(root.resolve("d")));
@@ -115,7 +119,10 @@ class FileTreeTest {
         assertEquals(-Errno.EEXIST, rename2("a", "b", 1));
         assertEquals(0, rename2("a", "b", 2));
         assertEquals("B", Files.readString(root.resolve("a")));
-        assertEquals(0, fs.call(fs.message(FUSE_RENAME, ROOT).u64(ROOT).text("a").text("c"), 0).error());
+        assertEquals(
+                0,
+                fs.call(fs.message(FUSE_RENAME, ROOT).u64(ROOT).text("a").text("c"), 0)
+                        .error());
         assertEquals("B", Files.readString(root.resolve("c")));
         assertEquals(-Errno.EINVAL, rename2("b", "c", 8));
     }
@@ -142,7 +149,9 @@ class FileTreeTest {
         assertEquals(file, entry(fs.call(fs.message(FUSE_LINK, ROOT).u64(file).text("b"), 128)));
         assertTrue(Files.isSameFile(root.resolve("a"), root.resolve("b")));
         assertEquals(file + 0, fs.node(ROOT, "b"));
-        assertEquals(0, fs.call(fs.message(FUSE_LINK, ROOT).u64(link).text("s2"), 128).error());
+        assertEquals(
+                0,
+                fs.call(fs.message(FUSE_LINK, ROOT).u64(link).text("s2"), 128).error());
         assertTrue(Files.isSymbolicLink(root.resolve("s2")), "a link to the link itself");
     }
 
@@ -163,7 +172,8 @@ class FileTreeTest {
         assertEquals(1_100_000_000L, Files.getLastModifiedTime(file).toInstant().getEpochSecond());
     }
 
-    private FuseAnswer setattr(long node, int valid, long size, long atime, int aNanos, long mtime, int mNanos, int mode)
+    private FuseAnswer setattr(
+            long node, int valid, long size, long atime, int aNanos, long mtime, int mNanos, int mode)
             throws Exception {
         return fs.call(
                 fs.message(FUSE_SETATTR, node)
@@ -223,7 +233,15 @@ class FileTreeTest {
     void syncsOnTheIoPool() throws Exception {
         FuseAnswer created = fs.create(ROOT, "f", O_RDWR, 0600);
         long node = entry(created);
-        assertEquals(0, fs.call(fs.message(FUSE_FSYNC, node).u64(created.u64(128)).u32(1).u32(0), 0).error());
+        assertEquals(
+                0,
+                fs.call(
+                                fs.message(FUSE_FSYNC, node)
+                                        .u64(created.u64(128))
+                                        .u32(1)
+                                        .u32(0),
+                                0)
+                        .error());
         byte[] large = new byte[1 << 20];
         new Random(2).nextBytes(large);
         assertEquals(1 << 20, fs.write(node, created.u64(128), 0, large).u32(0));
@@ -237,12 +255,21 @@ class FileTreeTest {
         assertEquals(0, mknod("socket", 0xc000 | 0600, 0));
         assertEquals(-Errno.EPERM, mknod("null", 0x2000 | 0600, 0x103));
         assertEquals(-Errno.EPERM, mknod("disk", 0x6000 | 0600, 0xfe00));
-        assertTrue(Files.readAttributes(root.resolve("fifo"), "unix:mode", LinkOption.NOFOLLOW_LINKS).get("mode") != null);
+        assertTrue(Files.readAttributes(root.resolve("fifo"), "unix:mode", LinkOption.NOFOLLOW_LINKS)
+                        .get("mode")
+                != null);
         assertFalse(Files.exists(root.resolve("null")));
     }
 
     private int mknod(String name, int mode, int device) throws Exception {
-        return fs.call(fs.message(FUSE_MKNOD, ROOT).u32(mode).u32(device).u32(0).u32(0).text(name), 128)
+        return fs.call(
+                        fs.message(FUSE_MKNOD, ROOT)
+                                .u32(mode)
+                                .u32(device)
+                                .u32(0)
+                                .u32(0)
+                                .text(name),
+                        128)
                 .error();
     }
 }

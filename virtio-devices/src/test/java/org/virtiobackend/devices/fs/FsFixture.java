@@ -95,7 +95,12 @@ final class FsFixture implements AutoCloseable {
     }
 
     FuseAnswer init(int major, int minor, long flags) throws Exception {
-        FuseMessage init = message(FUSE_INIT, 0).u32(major).u32(minor).u32(1 << 20).u32(flags).u32(flags >>> 32);
+        FuseMessage init = message(FUSE_INIT, 0)
+                .u32(major)
+                .u32(minor)
+                .u32(1 << 20)
+                .u32(flags)
+                .u32(flags >>> 32);
         for (int i = 0; i < 11; i++) {
             init.u32(0);
         }
@@ -163,7 +168,15 @@ final class FsFixture implements AutoCloseable {
 
     FuseAnswer read(long node, long fh, long offset, int size) throws Exception {
         return call(
-                message(FUSE_READ, node).u64(fh).u64(offset).u32(size).u32(0).u64(0).u32(0).u32(0), size);
+                message(FUSE_READ, node)
+                        .u64(fh)
+                        .u64(offset)
+                        .u32(size)
+                        .u32(0)
+                        .u64(0)
+                        .u32(0)
+                        .u32(0),
+                size);
     }
 
     FuseAnswer write(long node, long fh, long offset, byte[] data, int flags) throws Exception {
@@ -180,7 +193,12 @@ final class FsFixture implements AutoCloseable {
     }
 
     FuseMessage createMessage(long parent, String name, int flags, int mode, int umask) {
-        return message(FUSE_CREATE, parent).u32(flags).u32(mode).u32(umask).u32(0).text(name);
+        return message(FUSE_CREATE, parent)
+                .u32(flags)
+                .u32(mode)
+                .u32(umask)
+                .u32(0)
+                .text(name);
     }
 
     FuseAnswer mkdir(long parent, String name, int mode) throws Exception {
@@ -197,7 +215,15 @@ final class FsFixture implements AutoCloseable {
 
     FuseAnswer readdir(int opcode, long node, long fh, long offset, int size) throws Exception {
         return call(
-                message(opcode, node).u64(fh).u64(offset).u32(size).u32(0).u64(0).u32(0).u32(0), size);
+                message(opcode, node)
+                        .u64(fh)
+                        .u64(offset)
+                        .u32(size)
+                        .u32(0)
+                        .u64(0)
+                        .u32(0)
+                        .u32(0),
+                size);
     }
 
     /** All names of a directory and the node id, inode number or 0 that came with each. */
@@ -223,7 +249,10 @@ final class FsFixture implements AutoCloseable {
                 at += 24 + length + 7 & ~7;
             }
         }
-        assertEquals(0, call(message(FUSE_RELEASEDIR, node).u64(fh).u32(0).u32(0).u64(0), 0).error());
+        assertEquals(
+                0,
+                call(message(FUSE_RELEASEDIR, node).u64(fh).u32(0).u32(0).u64(0), 0)
+                        .error());
         return names;
     }
 

@@ -1,7 +1,7 @@
 package org.virtiobackend.devices.blk.backend;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import java.io.IOException;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /**
  * The bytes of one disk. Ranges given to it lie inside {@link #sizeBytes} and are multiples of 512 bytes; the caller

@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk.backend;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import java.lang.ref.Reference;
 import java.util.concurrent.locks.StampedLock;
 import org.virtiobackend.posix.Errno;
@@ -8,6 +7,7 @@ import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.IoVec;
 import org.virtiobackend.posix.NativeBuffer;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /**
  * Reads and writes a file that is open with O_DIRECT: what is aligned goes straight, the rest through the thread's

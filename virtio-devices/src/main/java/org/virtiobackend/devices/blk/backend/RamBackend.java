@@ -1,12 +1,12 @@
 package org.virtiobackend.devices.blk.backend;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import java.nio.ByteBuffer;
 import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.Mapping;
 import org.virtiobackend.posix.MemFd;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /**
  * A disk in memory, for measuring the path itself. Zeroed at first, gone with the process; no system call moves its

@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk.backend;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +11,7 @@ import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.IoVec;
 import org.virtiobackend.posix.NativeBuffer;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /**
  * A raw image: a regular file or a block device, read and written in place by positional vectored I/O.

@@ -13,7 +13,14 @@ public final class FuseMessage {
     /** @param order of the session */
     public FuseMessage(int opcode, long nodeId, ByteOrder order) {
         bytes = ByteBuffer.allocate(256).order(order);
-        bytes.putInt(0).putInt(opcode).putLong(0).putLong(nodeId).putInt(0).putInt(0).putInt(1).putInt(0);
+        bytes.putInt(0)
+                .putInt(opcode)
+                .putLong(0)
+                .putLong(nodeId)
+                .putInt(0)
+                .putInt(0)
+                .putInt(1)
+                .putInt(0);
     }
 
     /** A little-endian one. */
@@ -63,14 +70,14 @@ public final class FuseMessage {
         return Arrays.copyOf(bytes.array(), length);
     }
 
-
     ByteOrder order() {
         return bytes.order();
     }
 
     private ByteBuffer room(int more) {
         if (bytes.remaining() < more) {
-            ByteBuffer larger = ByteBuffer.allocate((bytes.capacity() + more) * 2).order(bytes.order());
+            ByteBuffer larger =
+                    ByteBuffer.allocate((bytes.capacity() + more) * 2).order(bytes.order());
             bytes.flip();
             larger.put(bytes);
             bytes = larger;

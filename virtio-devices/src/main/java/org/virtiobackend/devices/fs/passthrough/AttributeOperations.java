@@ -119,7 +119,8 @@ final class AttributeOperations extends Operations {
             for (int at = 16; at < 56; at += 8) {
                 call.out.u64(status.getLong(at)); // blocks, free, available, files, free files
             }
-            call.out.u32((int) status.getLong(8))
+            call.out
+                    .u32((int) status.getLong(8))
                     .u32((int) status.getLong(64))
                     .u32((int) status.getLong(72))
                     .zeros(28);

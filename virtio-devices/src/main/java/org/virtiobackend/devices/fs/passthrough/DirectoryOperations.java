@@ -95,7 +95,8 @@ final class DirectoryOperations extends Operations {
                     : lookUpNew(call.thread, parent, name);
         }
         if (id > 0) {
-            entries.entry(call.out, id, call.thread.attributes(), directory.inode().mountId());
+            entries.entry(
+                    call.out, id, call.thread.attributes(), directory.inode().mountId());
         } else {
             entries.noEntry(call.out);
         }

@@ -62,7 +62,9 @@ final class EntryWriter {
                 .u32(from.links())
                 .u32(options.uids().toGuest(from.uid()))
                 .u32(options.gids().toGuest(from.gid()));
-        out.u32(encodeDevice(from.rdevMajor(), from.rdevMinor())).u32(from.blockSize()).u32(flags);
+        out.u32(encodeDevice(from.rdevMajor(), from.rdevMinor()))
+                .u32(from.blockSize())
+                .u32(flags);
     }
 
     /** As the kernel encodes a device number in 32 bits. */

@@ -118,7 +118,9 @@ final class FileOperations extends Operations {
         FuseRequest in = call.in;
         long offset = in.u64(8);
         long size = in.u32(16) & 0xffff_ffffL;
-        if (offset < 0 || size > PassthroughServer.MAX_WRITE || size > call.readable().totalBytes() - WRITE_HEADER) {
+        if (offset < 0
+                || size > PassthroughServer.MAX_WRITE
+                || size > call.readable().totalBytes() - WRITE_HEADER) {
             return -Errno.EINVAL;
         }
         if (!call.mayWait && size > INLINE_WRITE_BYTES) {

@@ -114,7 +114,8 @@ public final class IdMap {
     }
 
     private static IllegalArgumentException malformed(String text) {
-        return new IllegalArgumentException("'" + text + "' is not guest|host|map|squash-guest|squash-host:FROM:TO:COUNT"
-                + " or forbid-guest:FROM:COUNT with ids below 2^32");
+        return new IllegalArgumentException(
+                "'" + text + "' is not guest|host|map|squash-guest|squash-host:FROM:TO:COUNT"
+                        + " or forbid-guest:FROM:COUNT with ids below 2^32");
     }
 }

@@ -82,6 +82,8 @@ abstract class Operations {
             return -Errno.EPERM;
         }
         int group = call.in.supplementaryGroup();
-        return call.thread.credentials().become(uid, gid, group == -1 ? -1 : options.gids().toHost(group));
+        return call.thread
+                .credentials()
+                .become(uid, gid, group == -1 ? -1 : options.gids().toHost(group));
     }
 }

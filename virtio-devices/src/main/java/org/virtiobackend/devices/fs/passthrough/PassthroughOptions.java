@@ -49,31 +49,86 @@ public record PassthroughOptions(
 
     public PassthroughOptions withReadOnly() {
         return new PassthroughOptions(
-                true, cache, writeback, xattr, posixAcl, deviceNodes, directIo, submounts, uids, gids, xattrMap,
-                maxInodes, maxHandles);
+                true,
+                cache,
+                writeback,
+                xattr,
+                posixAcl,
+                deviceNodes,
+                directIo,
+                submounts,
+                uids,
+                gids,
+                xattrMap,
+                maxInodes,
+                maxHandles);
     }
 
     public PassthroughOptions withCache(CachePolicy policy, boolean mayCollectWrites) {
         return new PassthroughOptions(
-                readOnly, policy, mayCollectWrites, xattr, posixAcl, deviceNodes, directIo, submounts, uids, gids,
-                xattrMap, maxInodes, maxHandles);
+                readOnly,
+                policy,
+                mayCollectWrites,
+                xattr,
+                posixAcl,
+                deviceNodes,
+                directIo,
+                submounts,
+                uids,
+                gids,
+                xattrMap,
+                maxInodes,
+                maxHandles);
     }
 
     public PassthroughOptions withIds(IdMap newUids, IdMap newGids) {
         return new PassthroughOptions(
-                readOnly, cache, writeback, xattr, posixAcl, deviceNodes, directIo, submounts, newUids, newGids,
-                xattrMap, maxInodes, maxHandles);
+                readOnly,
+                cache,
+                writeback,
+                xattr,
+                posixAcl,
+                deviceNodes,
+                directIo,
+                submounts,
+                newUids,
+                newGids,
+                xattrMap,
+                maxInodes,
+                maxHandles);
     }
 
     public PassthroughOptions withXattrs(XattrMap map) {
         return new PassthroughOptions(
-                readOnly, cache, writeback, true, posixAcl, deviceNodes, directIo, submounts, uids, gids, map,
-                maxInodes, maxHandles);
+                readOnly,
+                cache,
+                writeback,
+                true,
+                posixAcl,
+                deviceNodes,
+                directIo,
+                submounts,
+                uids,
+                gids,
+                map,
+                maxInodes,
+                maxHandles);
     }
 
     public PassthroughOptions withLimits(int inodes, int handles) {
         return new PassthroughOptions(
-                readOnly, cache, writeback, xattr, posixAcl, deviceNodes, directIo, submounts, uids, gids, xattrMap,
-                inodes, handles);
+                readOnly,
+                cache,
+                writeback,
+                xattr,
+                posixAcl,
+                deviceNodes,
+                directIo,
+                submounts,
+                uids,
+                gids,
+                xattrMap,
+                inodes,
+                handles);
     }
 }

@@ -27,9 +27,23 @@ public final class PassthroughServer implements AutoCloseable {
 
     static {
         int[] changing = {
-            FUSE_SETATTR, FUSE_SYMLINK, FUSE_MKNOD, FUSE_MKDIR, FUSE_UNLINK, FUSE_RMDIR, FUSE_RENAME, FUSE_RENAME2,
-            FUSE_LINK, FUSE_WRITE, FUSE_SETXATTR, FUSE_REMOVEXATTR, FUSE_CREATE, FUSE_TMPFILE, FUSE_FALLOCATE,
-            FUSE_COPY_FILE_RANGE, FUSE_COPY_FILE_RANGE_64
+            FUSE_SETATTR,
+            FUSE_SYMLINK,
+            FUSE_MKNOD,
+            FUSE_MKDIR,
+            FUSE_UNLINK,
+            FUSE_RMDIR,
+            FUSE_RENAME,
+            FUSE_RENAME2,
+            FUSE_LINK,
+            FUSE_WRITE,
+            FUSE_SETXATTR,
+            FUSE_REMOVEXATTR,
+            FUSE_CREATE,
+            FUSE_TMPFILE,
+            FUSE_FALLOCATE,
+            FUSE_COPY_FILE_RANGE,
+            FUSE_COPY_FILE_RANGE_64
         };
         for (int opcode : changing) {
             CHANGES[opcode] = true;

@@ -23,8 +23,7 @@ public final class SharedDirectory implements AutoCloseable {
     public static SharedDirectory open(String path, PassthroughOptions options) throws ErrnoException {
         try {
             FileIo.open(path, FileIo.O_RDONLY | FileIo.O_DIRECTORY, 0).close(); // whether it can be read
-            return new SharedDirectory(
-                    path, FileIo.open(path, DirectoryIo.O_PATH | FileIo.O_DIRECTORY, 0), options);
+            return new SharedDirectory(path, FileIo.open(path, DirectoryIo.O_PATH | FileIo.O_DIRECTORY, 0), options);
         } catch (ErrnoException e) {
             throw new ErrnoException("shared directory " + path, e.errno());
         }

@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk.backend;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -18,6 +17,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /** What every backend has to do, held against a byte array. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)

@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.blk.backend;
 
-import org.virtiobackend.virtio.device.io.IoScratch;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -16,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.virtiobackend.posix.Errno;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 class RawFileBackendTest {
     private static final RawFileBackend.Options WRITABLE = new RawFileBackend.Options(false, false, true, 512);
