@@ -1,0 +1,130 @@
+package org.virtiobackend.cli;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.virtiobackend.devices.net.MacAddress;
+import org.virtiobackend.devices.net.NetSettings;
+import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.backend.NetBackendException;
+import org.virtiobackend.devices.net.backend.TapBackend;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Serves a network interface. */
+@Command(
+        name = "net",
+        description = "Serves a network link as a virtio network device.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+public final class NetCommand implements ServingCommand {
+    private static final String TAP = "tap:";
+    private static final String TAP_FD = "tap:fd=";
+    private static final String CAPABILITIES = "{\"type\": \"net\", \"features\": [\"tap\"]}";
+
+    @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
+    private boolean printCapabilities;
+
+    @Option(
+            names = "--backend",
+            paramLabel = "WHERE",
+            description = "tap:IFNAME (made if it does not exist) or tap:fd=N[:N...] (inherited descriptors of one tap,"
+                    + " perhaps of another network namespace)")
+    private String backend;
+
+    @Option(names = "--mac", paramLabel = "MAC", description = "address of the device (default: a random one)")
+    private String mac;
+
+    @Option(
+            names = "--mtu",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "largest MTU that the driver may use, 68 to 65535 (default: not said)")
+    private int mtu;
+
+    @Option(
+            names = "--queue-pairs",
+            paramLabel = "N",
+            description = "receive and transmit queues, 1 to 16 (default: 1, or one for each descriptor)")
+    private Integer queuePairs;
+
+    @Option(
+            names = "--queue-size",
+            paramLabel = "N",
+            defaultValue = "256",
+            description = "entries of a queue (default: 256)")
+    private int queueSize;
+
+    @Mixin
+    private ServeOptions serveOptions;
+
+    @Mixin
+    private LogOptions logOptions;
+
+    @Override
+    public Integer call() throws BadInputException, IOException {
+        if (printCapabilities) {
+            System.out.println(CAPABILITIES);
+            return ExitStatus.OK;
+        }
+        ServerProcess.serve(service());
+        return ExitStatus.OK;
+    }
+
+    @Override
+    public Service service() throws BadInputException, IOException {
+        List<Integer> descriptors = descriptors();
+        int pairs = queuePairs != null ? queuePairs : Math.max(1, descriptors.size());
+        NetSettings settings = settings(pairs);
+        int[] queueSizes = new int[2 * pairs + 1];
+        Arrays.fill(queueSizes, queueSize);
+        queueSizes[2 * pairs] = NetSettings.CONTROL_QUEUE_SIZE;
+        serveOptions.check(queueSizes);
+        return new Service(new NetExport(open(descriptors, pairs), settings), serveOptions, 2 * pairs);
+    }
+
+    private NetSettings settings(int pairs) throws BadInputException {
+        try {
+            long address = mac == null ? MacAddress.random() : MacAddress.parse(mac);
+            return new NetSettings(address, mtu, pairs, queueSize);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException(e.getMessage());
+        }
+    }
+
+    private NetBackend open(List<Integer> descriptors, int pairs) throws BadInputException {
+        try {
+            if (!descriptors.isEmpty()) {
+                if (descriptors.size() != pairs) {
+                    throw new BadInputException(
+                            "--queue-pairs=" + pairs + " needs as many descriptors, not " + descriptors.size());
+                }
+                return TapBackend.adopt(descriptors);
+            }
+            if (backend.startsWith(TAP) && backend.length() > TAP.length()) {
+                return TapBackend.open(backend.substring(TAP.length()), pairs);
+            }
+            throw new BadInputException("--backend=" + backend + " is not tap:IFNAME or tap:fd=N");
+        } catch (NetBackendException e) {
+            throw new BadInputException("--backend: " + e.getMessage());
+        }
+    }
+
+    private List<Integer> descriptors() throws BadInputException {
+        if (backend == null) {
+            throw new BadInputException("--backend is needed");
+        }
+        List<Integer> found = new ArrayList<>();
+        if (backend.startsWith(TAP_FD)) {
+            for (String number : backend.substring(TAP_FD.length()).split(":", -1)) {
+                if (!number.matches("\\d{1,6}")) {
+                    throw new BadInputException("--backend=" + backend + ": " + number + " is not a descriptor");
+                }
+                found.add(Integer.parseInt(number));
+            }
+        }
+        return found;
+    }
+}

@@ -1,0 +1,81 @@
+package org.virtiobackend.cli;
+
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.virtiobackend.devices.net.NetCounters;
+import org.virtiobackend.devices.net.NetSettings;
+import org.virtiobackend.devices.net.VirtioNetDevice;
+import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.virtio.device.VirtioDevice;
+
+/** One network backend, and the device through which a client uses it. */
+final class NetExport implements Export {
+    private final NetBackend backend;
+    private final NetSettings settings;
+    private final Set<VirtioNetDevice> devices = ConcurrentHashMap.newKeySet();
+
+    /** @param backend taken over */
+    NetExport(NetBackend backend, NetSettings settings) {
+        this.backend = backend;
+        this.settings = settings;
+    }
+
+    @Override
+    public String type() {
+        return "net";
+    }
+
+    @Override
+    public String description() {
+        return backend.description();
+    }
+
+    @Override
+    public int maxClients() {
+        return 1; // frames of a link cannot go to two
+    }
+
+    @Override
+    public Client newClient() {
+        VirtioNetDevice device = new VirtioNetDevice(backend, settings);
+        devices.add(device);
+        return new NetClient(device);
+    }
+
+    @Override
+    public void lookAfter() {
+        backend.lookAfter();
+    }
+
+    @Override
+    public void flush() {}
+
+    @Override
+    public void close() {
+        backend.close();
+    }
+
+    private final class NetClient implements Client {
+        private final VirtioNetDevice device;
+
+        NetClient(VirtioNetDevice device) {
+            this.device = device;
+        }
+
+        @Override
+        public VirtioDevice device() {
+            return device;
+        }
+
+        @Override
+        public long errors() {
+            NetCounters counters = device.counters();
+            return counters.receiveDropped() + counters.transmitDropped() + counters.malformed();
+        }
+
+        @Override
+        public void gone() {
+            devices.remove(device);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+package org.virtiobackend.devices.net;
+
+import static org.virtiobackend.devices.net.VirtioNet.*;
+
+import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.queue.ChainReader;
+import org.virtiobackend.virtio.queue.DescriptorChain;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/** Serves the control queue (virtio 1.4 5.1.9.5): finds who knows a command's class and acknowledges. */
+final class ControlHandler implements QueueHandler {
+    private static final int COMMAND_BYTES = 2;
+
+    private final VirtioNetDevice device;
+    private final FilterCommands filters;
+
+    ControlHandler(VirtioNetDevice device) {
+        this.device = device;
+        this.filters = new FilterCommands(device);
+    }
+
+    @Override
+    public int drain(Virtqueue queue, int budget) throws VirtqueueException {
+        int taken = 0;
+        for (DescriptorChain chain; taken < budget && (chain = queue.poll()) != null; taken++) {
+            serve(chain);
+        }
+        return taken;
+    }
+
+    private void serve(DescriptorChain chain) {
+        if (chain.writable().capacity() == 0) {
+            device.counters().countMalformed(); // nothing can be acknowledged, so nothing is done
+            chain.complete(0);
+            return;
+        }
+        boolean done = execute(chain.readable());
+        chain.writable().putU8(done ? VIRTIO_NET_OK : VIRTIO_NET_ERR);
+        chain.complete(chain.writable().position());
+    }
+
+    private boolean execute(ChainReader data) {
+        if (data.remaining() < COMMAND_BYTES) {
+            return false;
+        }
+        int commandClass = data.getU8();
+        int command = data.getU8();
+        return switch (commandClass) {
+            case VIRTIO_NET_CTRL_RX -> filters.setMode(command, data);
+            case VIRTIO_NET_CTRL_MAC -> filters.setAddresses(command, data);
+            case VIRTIO_NET_CTRL_VLAN -> filters.setVlan(command, data);
+            case VIRTIO_NET_CTRL_ANNOUNCE -> announced(command);
+            case VIRTIO_NET_CTRL_MQ -> multiqueue(command, data);
+            case VIRTIO_NET_CTRL_GUEST_OFFLOADS -> setOffloads(command, data);
+            default -> false;
+        };
+    }
+
+    private boolean announced(int command) {
+        if (!device.isNegotiated(VIRTIO_NET_F_GUEST_ANNOUNCE) || command != VIRTIO_NET_CTRL_ANNOUNCE_ACK) {
+            return false;
+        }
+        device.announced(); // virtio 1.4 5.1.9.5.4.2
+        return true;
+    }
+
+    private boolean multiqueue(int command, ChainReader data) {
+        if (command != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
+                || !device.isNegotiated(VIRTIO_NET_F_MQ)
+                || data.remaining() < Short.BYTES) {
+            return false;
+        }
+        int pairs = data.getU16();
+        if (pairs < 1 || pairs > device.queuePairs()) {
+            return false; // virtio 1.4 5.1.9.5.6.1
+        }
+        device.setActivePairs(pairs);
+        return true;
+    }
+
+    private boolean setOffloads(int command, ChainReader data) {
+        if (command != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
+                || !device.isNegotiated(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
+                || data.remaining() < Long.BYTES) {
+            return false;
+        }
+        long wanted = data.getU64();
+        if ((wanted & ~(device.features() & NetFeatures.GUEST_OFFLOADS)) != 0) {
+            return false; // virtio 1.4 5.1.9.5.9.2
+        }
+        device.setReceiveOffloads(NetFeatures.receiveOffloads(wanted));
+        return true;
+    }
+}

@@ -1,0 +1,39 @@
+package org.virtiobackend.devices.net;
+
+/**
+ * What the operator chose for one network device.
+ *
+ * @param mac address of the device, unicast
+ * @param mtu largest MTU to announce, 68 to 65535, or 0 to announce none
+ * @param queuePairs 1 to 16
+ * @param queueSize entries of each receive and transmit queue, a power of two from 64 to 32768
+ */
+public record NetSettings(long mac, int mtu, int queuePairs, int queueSize) {
+    public static final int MIN_QUEUE_SIZE = 64;
+    public static final int MAX_QUEUE_SIZE = 32768;
+    /** Entries of the control queue. */
+    public static final int CONTROL_QUEUE_SIZE = 64;
+
+    private static final int MIN_MTU = 68;
+    private static final int MAX_MTU = 65535;
+
+    /** @throws IllegalArgumentException a value is out of range; the message is for people */
+    public NetSettings {
+        require(!MacAddress.isMulticast(mac), MacAddress.text(mac) + " is a multicast address");
+        require(mac != 0, "a MAC address of zeroes is none");
+        // virtio 1.4 5.1.4.1
+        require(mtu == 0 || mtu >= MIN_MTU && mtu <= MAX_MTU, "MTU must be 68 to 65535");
+        require(
+                queuePairs >= 1 && queuePairs <= VirtioNet.MAX_QUEUE_PAIRS,
+                "queue pairs must be 1 to " + VirtioNet.MAX_QUEUE_PAIRS);
+        require(
+                queueSize >= MIN_QUEUE_SIZE && queueSize <= MAX_QUEUE_SIZE && Integer.bitCount(queueSize) == 1,
+                "queue size must be a power of two from 64 to 32768");
+    }
+
+    private static void require(boolean condition, String message) {
+        if (!condition) {
+            throw new IllegalArgumentException(message);
+        }
+    }
+}

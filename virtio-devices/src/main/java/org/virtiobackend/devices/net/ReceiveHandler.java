@@ -1,0 +1,278 @@
+package org.virtiobackend.devices.net;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.virtiobackend.devices.net.backend.NetChannel;
+import org.virtiobackend.devices.net.packet.Ethernet;
+import org.virtiobackend.devices.net.packet.Frame;
+import org.virtiobackend.devices.net.packet.VnetHeader;
+import org.virtiobackend.posix.IoVec;
+import org.virtiobackend.posix.NativeBuffer;
+import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.device.WakeUp;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/**
+ * Serves one receive queue (virtio 1.4 5.1.9.4). A frame is read straight into the first buffers of the queue, as many as recent
+ * frames needed, and private memory behind them for what does not fit. A frame for which the driver has too few buffers waits in
+ * private memory; then nothing more is read, so that the kernel's queue fills up instead.
+ */
+final class ReceiveHandler implements QueueHandler {
+    /** Private memory: room to move the head of a frame to, in front of its tail. */
+    private static final int TAIL_AT = Ethernet.MAX_FRAME_BYTES;
+
+    private static final int SMALL_FRAME = 2048;
+
+    private final VirtioNetDevice device;
+    private final int pair;
+    private final NetChannel channel;
+    private final boolean mergeable;
+    private final int headerBytes;
+    private final WakeUp wakeUp;
+    private final ReceiveWindow window;
+    private final FrameClassifier classifier = new FrameClassifier();
+    private final IoVec iov = new IoVec();
+    private final NativeBuffer headerMemory = NativeBuffer.allocate(VnetHeader.BYTES_WITH_HASH);
+    private final ByteBuffer headerView;
+    private final NativeBuffer privateMemory = NativeBuffer.allocate(TAIL_AT + Ethernet.MAX_FRAME_BYTES);
+    private final VnetHeader header = new VnetHeader();
+    private final Frame waiting = new Frame();
+    private boolean isWaiting;
+    private boolean starved = true;
+    /** Bytes that recent frames had, header included: how much the window should hold. */
+    private int usual = SMALL_FRAME;
+
+    private ReceiveRules rules;
+
+    ReceiveHandler(VirtioNetDevice device, int pair, NetChannel channel, WakeUp wakeUp) {
+        this.device = device;
+        this.pair = pair;
+        this.channel = channel;
+        this.wakeUp = wakeUp;
+        this.mergeable = device.isNegotiated(VirtioNet.VIRTIO_NET_F_MRG_RXBUF);
+        this.headerBytes = device.headerBytes();
+        this.window = new ReceiveWindow(headerBytes, device.counters());
+        this.headerView = headerMemory.buffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public int drain(Virtqueue queue, int budget) throws VirtqueueException {
+        rules = device.receiveRules();
+        starved = false;
+        wakeUp.disarm();
+        if (pair >= rules.pairs()) {
+            return 0; // virtio 1.4 5.1.9.5.6.2
+        }
+        try {
+            if (isWaiting && !deliverWaiting(queue)) {
+                return 0;
+            }
+            return channel instanceof NetChannel.Scattering scattering
+                    ? receiveInto(scattering, queue, budget)
+                    : receiveFrom((NetChannel.Buffered) channel, queue, budget);
+        } finally {
+            window.giveBack(queue);
+        }
+    }
+
+    @Override
+    public boolean wantsKicks() {
+        return starved;
+    }
+
+    // ---- frames that come straight into the driver's memory
+
+    private int receiveInto(NetChannel.Scattering source, Virtqueue queue, int budget) throws VirtqueueException {
+        int frames = 0;
+        while (frames < budget) {
+            if (!prepareWindow(queue)) {
+                starved = true;
+                return frames;
+            }
+            iov.clear();
+            iov.add(headerMemory.address(), VnetHeader.BYTES);
+            long room = window.addTo(iov);
+            if (!iov.add(privateMemory.address() + TAIL_AT, Ethernet.MAX_FRAME_BYTES)) {
+                iov.clear(); // buffers in more pieces than a system call takes: not straight, then
+                iov.add(headerMemory.address(), VnetHeader.BYTES);
+                room = 0;
+                iov.add(privateMemory.address() + TAIL_AT, Ethernet.MAX_FRAME_BYTES);
+            }
+            long bytes = source.receive(iov);
+            if (bytes < VnetHeader.BYTES) {
+                waitForFrames(bytes >= 0);
+                return frames;
+            }
+            frames++;
+            if (!place(queue, (int) bytes - VnetHeader.BYTES, room)) {
+                starved = true;
+                return frames;
+            }
+        }
+        return frames;
+    }
+
+    private void waitForFrames(boolean linkIsThere) {
+        if (linkIsThere && channel.readable() != null) {
+            wakeUp.arm(channel.readable(), WakeUp.READABLE);
+        }
+    }
+
+    private boolean prepareWindow(Virtqueue queue) throws VirtqueueException {
+        if (window.isEmpty() && window.grow(queue) != ReceiveWindow.Growth.MORE) {
+            return false;
+        }
+        while (mergeable && window.bytes() < usual && window.grow(queue) == ReceiveWindow.Growth.MORE) {}
+        return true;
+    }
+
+    /** Finishes a frame of which the first {@code room} bytes are in the window; false when it has to wait for buffers. */
+    private boolean place(Virtqueue queue, int length, long room) throws VirtqueueException {
+        int head = (int) Math.min(length, room);
+        header.read(headerView, 0);
+        if (!passes(head, length)) {
+            device.counters().countFiltered();
+            return true;
+        }
+        if (room == 0) {
+            moveAside(head, length);
+            return deliverWaiting(queue);
+        }
+        switch (makeRoom(queue, length)) {
+            case MORE -> {
+                int tail = length - head;
+                if (tail > 0) {
+                    putTail(room + headerBytes, privateMemory.buffer(), TAIL_AT, tail);
+                }
+                finish(length);
+            }
+            case EMPTY -> {
+                moveAside(head, length);
+                return false;
+            }
+            default -> device.counters().countReceiveDropped();
+        }
+        return true;
+    }
+
+    /** The whole frame to private memory; the head may still be in the window. */
+    private void moveAside(int head, int length) {
+        window.copyOut(privateMemory.buffer(), TAIL_AT - head, head);
+        waiting.set(privateMemory.buffer(), TAIL_AT - head, length);
+        waiting.header().set(header);
+        isWaiting = true;
+    }
+
+    private boolean passes(int head, int length) {
+        if (rules.filter().passesAll()) {
+            return true;
+        }
+        int looked = Math.min(length, FrameClassifier.BYTES);
+        int inWindow = Math.min(head, looked);
+        window.copyOut(classifier.bytes(), 0, inWindow);
+        classifier.bytes().put(inWindow, privateMemory.buffer(), TAIL_AT, looked - inWindow);
+        return classifier.passes(rules.filter(), looked);
+    }
+
+    // ---- frames in private memory
+
+    private int receiveFrom(NetChannel.Buffered source, Virtqueue queue, int budget) throws VirtqueueException {
+        int frames = 0;
+        while (frames < budget) {
+            Frame frame = source.peek();
+            if (frame == null) {
+                waitForFrames(true);
+                return frames;
+            }
+            if (!deliver(queue, frame)) {
+                return frames;
+            }
+            source.consume();
+            frames++;
+        }
+        return frames;
+    }
+
+    private boolean deliverWaiting(Virtqueue queue) throws VirtqueueException {
+        isWaiting = !deliver(queue, waiting);
+        return !isWaiting;
+    }
+
+    /** False when the frame has to wait for buffers. */
+    private boolean deliver(Virtqueue queue, Frame frame) throws VirtqueueException {
+        if (!classifier.passes(rules.filter(), frame)) {
+            device.counters().countFiltered();
+            return true;
+        }
+        header.set(frame.header());
+        switch (makeRoom(queue, frame.length())) {
+            case MORE -> {
+                putTail(headerBytes, frame.bytes(), frame.offset(), frame.length());
+                finish(frame.length());
+            }
+            case EMPTY -> {
+                starved = true;
+                return false;
+            }
+            default -> device.counters().countReceiveDropped();
+        }
+        return true;
+    }
+
+    // ---- both
+
+    /** Makes the window hold a frame. MORE: it does; EMPTY: it will when the driver has added buffers; UNUSABLE: never. */
+    private ReceiveWindow.Growth makeRoom(Virtqueue queue, int length) throws VirtqueueException {
+        int needed = length + headerBytes;
+        usual = Math.max(needed, usual - (usual >>> 4));
+        while (window.bytes() < needed) {
+            if (!window.isEmpty() && !mergeable) {
+                return ReceiveWindow.Growth.UNUSABLE; // virtio 1.4 5.1.9.3.2: one buffer only
+            }
+            ReceiveWindow.Growth growth = window.grow(queue);
+            if (growth == ReceiveWindow.Growth.EMPTY && window.descriptors() >= queue.size()) {
+                return ReceiveWindow.Growth.UNUSABLE; // all that this queue can ever hold
+            }
+            if (growth != ReceiveWindow.Growth.MORE) {
+                return growth;
+            }
+        }
+        return ReceiveWindow.Growth.MORE;
+    }
+
+    /** Copies bytes to position {@code at} of the window, its chains taken as one stream. */
+    private void putTail(long at, ByteBuffer source, int offset, int length) {
+        long skip = at;
+        int done = 0;
+        for (int i = 0; done < length; i++) {
+            var writer = window.chain(i).writable();
+            long capacity = writer.capacity();
+            if (skip >= capacity) {
+                skip -= capacity;
+                continue;
+            }
+            writer.skip(skip - writer.position());
+            int part = (int) Math.min(capacity - skip, length - done);
+            writer.put(source, offset + done, part);
+            done += part;
+            skip = 0;
+        }
+    }
+
+    /** Writes the header and returns the buffers of a frame whose bytes are in place. */
+    private void finish(int length) {
+        int buffers = 0;
+        for (long left = length + headerBytes; left > 0; buffers++) {
+            left -= window.chain(buffers).writable().capacity();
+        }
+        header.write(headerView, 0, buffers); // virtio 1.4 5.1.9.4.1
+        window.writeHeader(headerView, headerBytes);
+        long left = length + headerBytes;
+        while (left > 0) {
+            long part = Math.min(left, window.chain(0).writable().capacity());
+            window.take().complete(part);
+            left -= part;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+package org.virtiobackend.devices.net;
+
+import org.virtiobackend.devices.net.backend.NetChannel;
+import org.virtiobackend.devices.net.packet.Ethernet;
+import org.virtiobackend.devices.net.packet.VnetHeader;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.device.WakeUp;
+import org.virtiobackend.virtio.queue.ChainReader;
+import org.virtiobackend.virtio.queue.DescriptorChain;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
+
+/**
+ * Serves one transmit queue (virtio 1.4 5.1.9.2). The header is copied out and checked; the frame goes from the driver's memory to
+ * the backend. While the backend has no room, no chain is taken.
+ */
+final class TransmitHandler implements QueueHandler {
+    private final VirtioNetDevice device;
+    private final NetChannel channel;
+    private final WakeUp wakeUp;
+    private final int headerBytes;
+    private final TransmitRules rules;
+    private final VnetHeader header = new VnetHeader();
+    private boolean blocked;
+
+    TransmitHandler(VirtioNetDevice device, NetChannel channel, WakeUp wakeUp) {
+        this.device = device;
+        this.channel = channel;
+        this.wakeUp = wakeUp;
+        this.headerBytes = device.headerBytes();
+        this.rules = new TransmitRules(NetFeatures.transmitOffloads(device.features()));
+    }
+
+    @Override
+    public int drain(Virtqueue queue, int budget) throws VirtqueueException {
+        int taken = 0;
+        blocked = false;
+        wakeUp.disarm();
+        while (taken < budget) {
+            DescriptorChain chain = queue.poll();
+            if (chain == null) {
+                break;
+            }
+            if (!send(chain)) {
+                queue.unpoll(chain);
+                blocked = true;
+                break;
+            }
+            chain.complete(0);
+            taken++;
+        }
+        channel.flush();
+        if (blocked) {
+            waitForRoom();
+        }
+        return taken;
+    }
+
+    @Override
+    public boolean wantsKicks() {
+        return !blocked;
+    }
+
+    private void waitForRoom() {
+        Fd fd = channel.writable();
+        if (fd != null) {
+            wakeUp.arm(fd, WakeUp.WRITABLE);
+        }
+    }
+
+    /** False when the backend has no room for it. */
+    private boolean send(DescriptorChain chain) {
+        ChainReader frame = chain.readable();
+        if (frame.remaining() < headerBytes) {
+            device.counters().countMalformed();
+            return true;
+        }
+        long first = frame.getU64();
+        header.set(first, frame.getU16());
+        frame.skip(headerBytes - frame.position());
+        long length = frame.remaining();
+        if (length < Ethernet.HEADER_BYTES
+                || length > Ethernet.MAX_FRAME_BYTES
+                || !rules.admit(header, (int) length)) {
+            device.counters().countMalformed();
+            return true;
+        }
+        int result = channel.transmit(header, frame);
+        if (result == NetChannel.DROPPED) {
+            device.counters().countTransmitDropped();
+        }
+        return result != NetChannel.WOULD_BLOCK;
+    }
+}

@@ -1,0 +1,242 @@
+package org.virtiobackend.devices.net;
+
+import static org.virtiobackend.devices.net.VirtioNet.*;
+
+import java.util.Arrays;
+import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.packet.VnetHeader;
+import org.virtiobackend.virtio.VirtioDeviceId;
+import org.virtiobackend.virtio.device.DeviceConfig;
+import org.virtiobackend.virtio.device.DeviceContext;
+import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.WakeUp;
+
+/**
+ * The network device (virtio 1.4 5.1): what it offers, its configuration, its link. Queues are served by {@link ReceiveHandler},
+ * {@link TransmitHandler} and {@link ControlHandler}.
+ *
+ * <p>One instance serves one client. The backend stays the caller's, and serves no other device at the same time.
+ */
+public final class VirtioNetDevice implements VirtioDevice {
+    private static final Logger LOG = LoggerFactory.getLogger(VirtioNetDevice.class);
+
+    private static final long PLAIN_FEATURES = VIRTIO_NET_F_MAC
+            | VIRTIO_NET_F_STATUS
+            | VIRTIO_NET_F_SPEED_DUPLEX
+            | VIRTIO_NET_F_MRG_RXBUF
+            | VIRTIO_NET_F_GUEST_HDRLEN
+            | VIRTIO_NET_F_CTRL_VQ
+            | VIRTIO_NET_F_CTRL_RX
+            | VIRTIO_NET_F_CTRL_RX_EXTRA
+            | VIRTIO_NET_F_CTRL_VLAN
+            | VIRTIO_NET_F_CTRL_MAC_ADDR
+            | VIRTIO_NET_F_GUEST_ANNOUNCE;
+
+    private final NetBackend backend;
+    private final NetSettings settings;
+    private final DeviceConfig config = new DeviceConfig(CONFIG_BYTES);
+    private final NetCounters counters = new NetCounters();
+    private volatile long features;
+    private volatile ReceiveRules receiveRules;
+    private volatile DeviceContext context;
+
+    /** @param settings with no more queue pairs than {@code backend} has channels */
+    public VirtioNetDevice(NetBackend backend, NetSettings settings) {
+        this.backend = backend;
+        this.settings = settings;
+        config.set(CONFIG_MAX_VIRTQUEUE_PAIRS, 2, settings.queuePairs());
+        config.set(CONFIG_MTU, 2, settings.mtu());
+        startOver();
+    }
+
+    @Override
+    public int deviceId() {
+        return VirtioDeviceId.NET; // virtio 1.4 5.1.1
+    }
+
+    @Override
+    public long offeredFeatures() {
+        long guest = NetFeatures.guestFeatures(backend.receiveOffloads());
+        return PLAIN_FEATURES
+                | guest
+                | NetFeatures.hostFeatures(backend.transmitOffloads())
+                | (guest != 0 ? VIRTIO_NET_F_CTRL_GUEST_OFFLOADS : 0)
+                | (settings.mtu() != 0 ? VIRTIO_NET_F_MTU : 0)
+                | (settings.queuePairs() > 1 ? VIRTIO_NET_F_MQ : 0);
+    }
+
+    @Override
+    public int[] queueMaxSizes() {
+        int[] sizes = new int[2 * settings.queuePairs() + 1];
+        Arrays.fill(sizes, settings.queueSize());
+        sizes[sizes.length - 1] = NetSettings.CONTROL_QUEUE_SIZE;
+        return sizes;
+    }
+
+    @Override
+    public boolean acceptFeatures(long accepted) {
+        long wrong = NetFeatures.withoutNeeds(accepted);
+        if (wrong != 0) {
+            LOG.debug("{}: driver accepts {} without what it needs", backend.description(), featureNames(wrong));
+            return false; // virtio 1.4 5.1.3.1
+        }
+        features = accepted;
+        return true;
+    }
+
+    @Override
+    public DeviceConfig config() {
+        return config;
+    }
+
+    @Override
+    public void activate(DeviceContext newContext) {
+        features = newContext.features();
+        receiveRules = initialRules();
+        context = newContext;
+        backend.start(pair -> newContext.wake(2 * pair), pair -> newContext.wake(2 * pair + 1));
+        backend.setReceiveOffloads(receiveRules.offloads());
+        backend.setActiveChannels(1); // virtio 1.4 5.1.9.5.6.2
+        int pairs = isMultiqueue() ? settings.queuePairs() : 1;
+        for (int pair = 0; pair < pairs; pair++) {
+            WakeUp receive = new WakeUp();
+            WakeUp transmit = new WakeUp();
+            newContext.attach(2 * pair, new ReceiveHandler(this, pair, backend.channel(pair), receive), receive);
+            newContext.attach(2 * pair + 1, new TransmitHandler(this, backend.channel(pair), transmit), transmit);
+        }
+        if (isNegotiated(VIRTIO_NET_F_CTRL_VQ)) {
+            newContext.attach(2 * pairs, new ControlHandler(this)); // virtio 1.4 5.1.2
+        }
+        backend.onLinkChange(this::linkChanged);
+        linkChanged();
+    }
+
+    @Override
+    public void reset() {
+        backend.onLinkChange(() -> {});
+        context = null;
+        backend.stop();
+        startOver();
+    }
+
+    @Override
+    public void close() {
+        backend.onLinkChange(() -> {});
+        backend.stop();
+    }
+
+    /** Frames that went nowhere. */
+    public NetCounters counters() {
+        return counters;
+    }
+
+    /** Asks the driver to make itself known on its link (virtio 1.4 5.1.9.5.4); from any thread. */
+    public void announce() {
+        if (isNegotiated(VIRTIO_NET_F_GUEST_ANNOUNCE)) {
+            changeStatus(VIRTIO_NET_S_ANNOUNCE, VIRTIO_NET_S_ANNOUNCE);
+        }
+    }
+
+    long features() {
+        return features;
+    }
+
+    boolean isNegotiated(long feature) {
+        return (features & feature) != 0;
+    }
+
+    int queuePairs() {
+        return settings.queuePairs();
+    }
+
+    /** Bytes of the header before each frame in the driver's buffers. */
+    int headerBytes() {
+        return isNegotiated(VIRTIO_NET_F_HASH_REPORT) ? VnetHeader.BYTES_WITH_HASH : VnetHeader.BYTES;
+    }
+
+    ReceiveRules receiveRules() {
+        return receiveRules;
+    }
+
+    // ---- what the control queue does
+
+    void changeFilter(UnaryOperator<ReceiveFilter> change) {
+        receiveRules = receiveRules.withFilter(change.apply(receiveRules.filter()));
+    }
+
+    void setMac(long mac) {
+        if (isNegotiated(VIRTIO_NET_F_MAC)) {
+            putMac(mac); // virtio 1.4 5.1.9.5.2.1
+        }
+        changeFilter(filter -> filter.withMac(mac));
+    }
+
+    void setReceiveOffloads(int offloads) {
+        receiveRules = receiveRules.withOffloads(offloads);
+        backend.setReceiveOffloads(offloads);
+    }
+
+    void setActivePairs(int pairs) {
+        receiveRules = receiveRules.withPairs(pairs);
+        backend.setActiveChannels(pairs);
+        for (int pair = 0; pair < pairs; pair++) {
+            context.wake(2 * pair);
+        }
+    }
+
+    void announced() {
+        changeStatus(VIRTIO_NET_S_ANNOUNCE, 0);
+    }
+
+    // ---- the link
+
+    private void linkChanged() {
+        boolean up = backend.isLinkUp();
+        changeStatus(VIRTIO_NET_S_LINK_UP, up ? VIRTIO_NET_S_LINK_UP : 0);
+        DeviceContext active = context;
+        if (up && active != null) {
+            for (int queue = 0; queue < active.queueCount() - 1; queue++) {
+                active.wake(queue);
+            }
+        }
+    }
+
+    private void changeStatus(int mask, int bits) {
+        synchronized (config) {
+            int status = (int) config.get(CONFIG_STATUS, 2);
+            int changed = status & ~mask | bits;
+            if (changed != status) {
+                config.change(c -> c.set(CONFIG_STATUS, 2, changed));
+            }
+        }
+    }
+
+    private boolean isMultiqueue() {
+        return isNegotiated(VIRTIO_NET_F_MQ);
+    }
+
+    private ReceiveRules initialRules() {
+        ReceiveFilter filter = ReceiveFilter.initial(
+                settings.mac(), isNegotiated(VIRTIO_NET_F_CTRL_RX), isNegotiated(VIRTIO_NET_F_CTRL_VLAN));
+        return new ReceiveRules(filter, 1, NetFeatures.receiveOffloads(features));
+    }
+
+    private void startOver() {
+        features = 0;
+        receiveRules = initialRules();
+        putMac(settings.mac());
+        long speed = backend.speed();
+        config.set(CONFIG_STATUS, 2, backend.isLinkUp() ? VIRTIO_NET_S_LINK_UP : 0);
+        config.set(CONFIG_SPEED, 4, speed < 0 ? 0xffff_ffffL : speed);
+        config.set(CONFIG_DUPLEX, 1, speed < 0 ? DUPLEX_UNKNOWN : DUPLEX_FULL);
+    }
+
+    private void putMac(long mac) {
+        for (int i = 0; i < MacAddress.BYTES; i++) {
+            config.set(CONFIG_MAC + i, 1, mac >>> (40 - 8 * i) & 0xff);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package org.virtiobackend.devices.net.backend;
+
+import org.virtiobackend.devices.net.packet.Frame;
+import org.virtiobackend.devices.net.packet.VnetHeader;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.FileIo;
+import org.virtiobackend.posix.IoVec;
+import org.virtiobackend.posix.NativeBuffer;
+import org.virtiobackend.posix.TunTap;
+import org.virtiobackend.virtio.queue.ChainReader;
+
+/** One queue of a tap: each frame is one system call between the kernel and the driver's memory. */
+final class TapChannel implements NetChannel.Scattering {
+    private final TunTap tap;
+    private final IoVec out = new IoVec();
+    private final NativeBuffer header = NativeBuffer.allocate(VnetHeader.BYTES);
+    private final NativeBuffer copy = NativeBuffer.allocate(1 << 17);
+
+    TapChannel(TunTap tap) {
+        this.tap = tap;
+    }
+
+    TunTap tap() {
+        return tap;
+    }
+
+    @Override
+    public Fd readable() {
+        return tap.fd();
+    }
+
+    @Override
+    public Fd writable() {
+        return tap.fd();
+    }
+
+    @Override
+    public long receive(IoVec iov) {
+        long done = FileIo.readv(tap.fd(), iov);
+        return done == -Errno.EAGAIN || done == -Errno.EINTR ? 0 : done;
+    }
+
+    @Override
+    public int transmit(VnetHeader vnetHeader, ChainReader frame) {
+        begin(vnetHeader);
+        long length = frame.remaining();
+        if (frame.segments().addTo(out, frame.position(), length) < length) {
+            return transmitCopy(frame, (int) length);
+        }
+        return write();
+    }
+
+    @Override
+    public int transmit(Frame frame) {
+        begin(frame.header());
+        copy.buffer().put(0, frame.bytes(), frame.offset(), frame.length());
+        out.add(copy.address(), frame.length());
+        return write();
+    }
+
+    @Override
+    public void flush() {}
+
+    private void begin(VnetHeader vnetHeader) {
+        vnetHeader.write(header.buffer(), 0, 0);
+        out.clear();
+        out.add(header.address(), VnetHeader.BYTES);
+    }
+
+    /** More pieces than a system call takes. */
+    private int transmitCopy(ChainReader frame, int length) {
+        out.clear();
+        out.add(header.address(), VnetHeader.BYTES);
+        frame.get(copy.buffer(), 0, length);
+        out.add(copy.address(), length);
+        int result = write();
+        return result == WOULD_BLOCK ? DROPPED : result;
+    }
+
+    private int write() {
+        long done = FileIo.writev(tap.fd(), out);
+        if (done >= 0) {
+            return 0;
+        }
+        return done == -Errno.EAGAIN ? WOULD_BLOCK : DROPPED;
+    }
+}
