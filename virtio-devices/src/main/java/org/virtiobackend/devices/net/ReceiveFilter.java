@@ -36,7 +36,8 @@ final class ReceiveFilter {
      * @param vlanTable CTRL_VLAN is negotiated: no tagged frame passes
      */
     static ReceiveFilter initial(long mac, boolean addresses, boolean vlanTable) {
-        int modes = addresses ? 0 : bit(VirtioNet.VIRTIO_NET_CTRL_RX_ALLUNI) | bit(VirtioNet.VIRTIO_NET_CTRL_RX_ALLMULTI);
+        int modes =
+                addresses ? 0 : bit(VirtioNet.VIRTIO_NET_CTRL_RX_ALLUNI) | bit(VirtioNet.VIRTIO_NET_CTRL_RX_ALLMULTI);
         return new ReceiveFilter(modes, mac, NONE, NONE, vlanTable ? new long[VLANS / Long.SIZE] : null);
     }
 

@@ -80,9 +80,7 @@ final class TransmitHandler implements QueueHandler {
         header.set(first, frame.getU16());
         frame.skip(headerBytes - frame.position());
         long length = frame.remaining();
-        if (length < Ethernet.HEADER_BYTES
-                || length > Ethernet.MAX_FRAME_BYTES
-                || !rules.admit(header, (int) length)) {
+        if (length < Ethernet.HEADER_BYTES || length > Ethernet.MAX_FRAME_BYTES || !rules.admit(header, (int) length)) {
             device.counters().countMalformed();
             return true;
         }

@@ -19,5 +19,7 @@ public final class Offload {
 
     public static final int USO6 = TunTap.TUN_F_USO6;
 
+    public static final int ALL = CSUM | TSO4 | TSO6 | ECN | UFO | USO4 | USO6;
+
     private Offload() {}
 }

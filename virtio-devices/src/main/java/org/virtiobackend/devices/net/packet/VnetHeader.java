@@ -51,8 +51,7 @@ public final class VnetHeader {
 
     /** Writes {@link #BYTES} bytes; {@code bytes} is little-endian. */
     public void write(ByteBuffer bytes, int at, int numBuffers) {
-        bytes.putLong(
-                at, flags | gsoType << 8 | (long) hdrLen << 16 | (long) gsoSize << 32 | (long) csumStart << 48);
+        bytes.putLong(at, flags | gsoType << 8 | (long) hdrLen << 16 | (long) gsoSize << 32 | (long) csumStart << 48);
         bytes.putInt(at + 8, csumOffset | numBuffers << 16);
     }
 

@@ -1,0 +1,342 @@
+package org.virtiobackend.devices.net;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.dma.DmaMap;
+import org.virtiobackend.swiotlb.driver.DmaBuffer;
+import org.virtiobackend.swiotlb.driver.SharedMemory;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.worker.DeviceEvents;
+import org.virtiobackend.virtio.device.worker.DeviceRuntime;
+import org.virtiobackend.virtio.device.worker.WorkerPool;
+import org.virtiobackend.virtio.queue.QueueConfig;
+import org.virtiobackend.virtio.queue.driver.DriverVirtqueue;
+import org.virtiobackend.virtio.queue.driver.PackedDriverQueue;
+import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
+
+/** A network device that runs on workers, and a driver in the test's thread. */
+final class NetFixture implements AutoCloseable {
+    static final long MAC = 0x5254_0012_3456L;
+    static final int QUEUE_SIZE = 256;
+    static final int HEADER = 12;
+
+    private static final long BASE = 0x4000_0000L;
+    private static final long MEMORY_BYTES = 64L << 20;
+    private static final long RING_FEATURES =
+            VirtioFeature.VIRTIO_F_VERSION_1 | VirtioFeature.VIRTIO_F_INDIRECT_DESC | VirtioFeature.VIRTIO_F_EVENT_IDX;
+
+    final VirtioNetDevice device;
+    final NetBackend backend;
+    final SharedMemory memory;
+    final CompletableFuture<Throwable> failure = new CompletableFuture<>();
+    final DmaMap dmaMap = new DmaMap();
+    final DriverVirtqueue[] queues;
+    DeviceRuntime runtime;
+    long features;
+
+    private final WorkerPool workers;
+    private final List<Map<Integer, List<DmaBuffer>>> out = new ArrayList<>();
+    private final List<Deque<Received>> arrived = new ArrayList<>();
+
+    /** A frame as the driver got it. */
+    record Received(byte[] header, byte[] frame, int buffers) {
+        int flags() {
+            return header[0] & 0xff;
+        }
+
+        int gsoType() {
+            return header[1] & 0xff;
+        }
+
+        int gsoSize() {
+            return field(4);
+        }
+
+        int csumStart() {
+            return field(6);
+        }
+
+        int field(int at) {
+            return (header[at] & 0xff) | (header[at + 1] & 0xff) << 8;
+        }
+
+        long hash() {
+            return (field(12) | (long) field(14) << 16) & 0xffff_ffffL;
+        }
+    }
+
+    /** All features, one pair. */
+    NetFixture(NetBackend backend) throws Exception {
+        this(backend, new NetSettings(MAC, 0, 1, QUEUE_SIZE), -1L, 0);
+    }
+
+    /**
+     * @param accept of the device's features, those to accept
+     * @param ringFeatures more features of the rings
+     */
+    NetFixture(NetBackend backend, NetSettings settings, long accept, long ringFeatures) throws Exception {
+        this.backend = backend;
+        this.device = new VirtioNetDevice(backend, settings);
+        this.memory = SharedMemory.create("net-test", MEMORY_BYTES, BASE);
+        this.workers = new WorkerPool(2, WorkerPool.ADAPTIVE);
+        dmaMap.map(BASE, MEMORY_BYTES, true, true, memory.memFd().fd().duplicate(), 0);
+        queues = new DriverVirtqueue[device.queueMaxSizes().length];
+        start(device.offeredFeatures() & accept, ringFeatures);
+    }
+
+    void start(long deviceFeatures, long ringFeatures) throws Exception {
+        features = deviceFeatures | RING_FEATURES | ringFeatures;
+        assertTrue(device.acceptFeatures(features));
+        QueueConfig[] configs = new QueueConfig[queues.length];
+        out.clear();
+        arrived.clear();
+        for (int i = 0; i < queues.length; i++) {
+            int size = device.queueMaxSizes()[i];
+            queues[i] = (features & VirtioFeature.VIRTIO_F_RING_PACKED) != 0
+                    ? PackedDriverQueue.create(i, size, features, memory)
+                    : SplitDriverQueue.create(i, size, features, memory);
+            queues[i].disableInterrupts();
+            configs[i] = new QueueConfig(
+                    i, size, queues[i].queueDesc(), queues[i].queueDriver(), queues[i].queueDevice());
+            out.add(new HashMap<>());
+            arrived.add(new ArrayDeque<>());
+        }
+        DeviceEvents events = new DeviceEvents() {
+            @Override
+            public void usedBufferNotification(int index) {}
+
+            @Override
+            public void needsReset(Throwable cause) {
+                failure.complete(cause);
+            }
+        };
+        runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, workers, events);
+        dmaMap.setUser(runtime::refreshMemory);
+    }
+
+    void reset() {
+        runtime.awaitStopped();
+        device.reset();
+    }
+
+    int controlQueue() {
+        boolean multi = (features & (VirtioNet.VIRTIO_NET_F_MQ | VirtioNet.VIRTIO_NET_F_RSS)) != 0;
+        return multi ? queues.length - 1 : 2;
+    }
+
+    // ---- receive
+
+    /** Adds receive buffers of this size; each may be cut into descriptors of these lengths. */
+    void addBuffers(int queue, int count, int bytes, int... cuts) {
+        for (int i = 0; i < count; i++) {
+            List<DmaBuffer> pieces = pieces(bytes, cuts);
+            int token = queues[queue].add(new DmaBuffer[0], 0, pieces.toArray(DmaBuffer[]::new), pieces.size());
+            assertTrue(token >= 0, "room in the ring");
+            out.get(queue).put(token, pieces);
+        }
+        publish(queue);
+    }
+
+    /** The next frame of a queue. */
+    Received receive(int queue) throws Exception {
+        await(() -> poll(queue), "a frame on queue " + queue);
+        return arrived.get(queue).poll();
+    }
+
+    /** Whether a frame has arrived by now. */
+    boolean poll(int queue) {
+        if (!arrived.get(queue).isEmpty()) {
+            return true;
+        }
+        int token = queues[queue].pollUsed();
+        if (token < 0) {
+            return false;
+        }
+        byte[] first = take(queue, token);
+        int headerBytes = device.headerBytes();
+        if (first.length < headerBytes) {
+            arrived.get(queue).add(new Received(first, new byte[0], 0));
+            return true;
+        }
+        int buffers = (first[10] & 0xff) | (first[11] & 0xff) << 8;
+        byte[] frame = Arrays.copyOfRange(first, headerBytes, first.length);
+        for (int i = 1; i < buffers; i++) {
+            int next = queues[queue].pollUsed();
+            assertTrue(next >= 0, "all buffers of a frame are used together");
+            frame = concat(frame, take(queue, next));
+        }
+        arrived.get(queue).add(new Received(Arrays.copyOf(first, headerBytes), frame, buffers));
+        return true;
+    }
+
+    private byte[] take(int queue, int token) {
+        List<DmaBuffer> pieces = out.get(queue).remove(token);
+        byte[] bytes = new byte[(int) queues[queue].usedLength()];
+        int done = 0;
+        for (DmaBuffer piece : pieces) {
+            int part = Math.min(piece.length(), bytes.length - done);
+            piece.memory().get(piece.offset(), bytes, done, part);
+            done += part;
+            memory.free(piece);
+        }
+        return bytes;
+    }
+
+    // ---- transmit
+
+    /** Sends without waiting; the cuts are lengths of descriptors. */
+    void send(int queue, byte[] headerAndFrame, int... cuts) {
+        List<DmaBuffer> pieces = filled(headerAndFrame, cuts);
+        int token = queues[queue].add(pieces.toArray(DmaBuffer[]::new), pieces.size(), new DmaBuffer[0], 0);
+        assertTrue(token >= 0, "room in the ring");
+        out.get(queue).put(token, pieces);
+        publish(queue);
+    }
+
+    void awaitSent(int queue) throws Exception {
+        int[] token = {-1};
+        await(() -> (token[0] = queues[queue].pollUsed()) >= 0, "a transmit buffer back");
+        out.get(queue).remove(token[0]).forEach(memory::free);
+    }
+
+    /** Sends a frame with a header of zeroes. */
+    void sendPlain(int queue, byte[] frame) throws Exception {
+        send(queue, concat(new byte[device.headerBytes()], frame));
+        awaitSent(queue);
+    }
+
+    // ---- control
+
+    /** Sends a command and returns the acknowledgement. */
+    int control(int commandClass, int command, byte[] data) throws Exception {
+        byte[] answer = control(concat(new byte[] {(byte) commandClass, (byte) command}, data), 1);
+        return answer[0];
+    }
+
+    /** Sends raw bytes with room for an answer; returns what was written. */
+    byte[] control(byte[] bytes, int room, int... cuts) throws Exception {
+        int queue = controlQueue();
+        List<DmaBuffer> readable = filled(bytes, cuts);
+        List<DmaBuffer> writable = room == 0 ? List.of() : List.of(memory.allocate(room, 1));
+        int token = queues[queue].add(
+                readable.toArray(DmaBuffer[]::new), readable.size(), writable.toArray(DmaBuffer[]::new), writable.size());
+        assertTrue(token >= 0, "room in the ring");
+        publish(queue);
+        await(() -> queues[queue].pollUsed() == token, "an answer to a command");
+        byte[] answer = new byte[(int) queues[queue].usedLength()];
+        if (answer.length > 0) {
+            writable.get(0).memory().get(writable.get(0).offset(), answer);
+        }
+        readable.forEach(memory::free);
+        writable.forEach(memory::free);
+        return answer;
+    }
+
+    void publish(int queue) {
+        queues[queue].publish();
+        if (queues[queue].deviceWantsKick()) {
+            runtime.kick(queue);
+        }
+    }
+
+    void await(BooleanSupplier condition, String what) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!condition.getAsBoolean()) {
+            if (failure.isDone()) {
+                throw new AssertionError("the device failed", failure.get());
+            }
+            assertTrue(System.nanoTime() < deadline, what + " in time");
+            Thread.onSpinWait();
+        }
+    }
+
+    List<DmaBuffer> filled(byte[] bytes, int... cuts) {
+        List<DmaBuffer> pieces = pieces(bytes.length, cuts);
+        int at = 0;
+        for (DmaBuffer piece : pieces) {
+            piece.memory().put(piece.offset(), bytes, at, piece.length());
+            at += piece.length();
+        }
+        return pieces;
+    }
+
+    private List<DmaBuffer> pieces(int total, int... cuts) {
+        List<DmaBuffer> pieces = new ArrayList<>();
+        int left = total;
+        for (int i = 0; left > 0; i++) {
+            int length = i < cuts.length ? Math.min(cuts[i], left) : left;
+            pieces.add(memory.allocate(length, 1));
+            left -= length;
+        }
+        return pieces;
+    }
+
+    /** struct virtio_net_hdr without a hash. */
+    static byte[] header(int flags, int gsoType, int hdrLen, int gsoSize, int csumStart, int csumOffset) {
+        return ByteBuffer.allocate(HEADER)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put((byte) flags)
+                .put((byte) gsoType)
+                .putShort((short) hdrLen)
+                .putShort((short) gsoSize)
+                .putShort((short) csumStart)
+                .putShort((short) csumOffset)
+                .array();
+    }
+
+    /** A frame for the device's own address, its payload counting up. */
+    static byte[] frame(int bytes) {
+        return frame(MAC, bytes);
+    }
+
+    static byte[] frame(long destination, int bytes) {
+        ByteBuffer frame = ByteBuffer.allocate(bytes);
+        frame.putLong(0, destination << 16).putShort(6, (short) 0x0200).putShort(12, (short) 0x88b5);
+        for (int i = 14; i < bytes; i++) {
+            frame.put(i, (byte) i);
+        }
+        return frame.array();
+    }
+
+    static byte[] le16(int value) {
+        return new byte[] {(byte) value, (byte) (value >> 8)};
+    }
+
+    static byte[] le32(long value) {
+        return new byte[] {(byte) value, (byte) (value >> 8), (byte) (value >> 16), (byte) (value >> 24)};
+    }
+
+    static byte[] le64(long value) {
+        return concat(le32(value), le32(value >>> 32));
+    }
+
+    static byte[] concat(byte[]... parts) {
+        ByteBuffer all = ByteBuffer.allocate(Arrays.stream(parts).mapToInt(p -> p.length).sum());
+        Arrays.stream(parts).forEach(all::put);
+        return all.array();
+    }
+
+    @Override
+    public void close() {
+        runtime.awaitStopped();
+        device.reset();
+        device.close();
+        workers.close();
+        dmaMap.close();
+        memory.close();
+        backend.close();
+    }
+}

@@ -1,0 +1,167 @@
+package org.virtiobackend.devices.net;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.virtiobackend.devices.net.NetFixture.*;
+
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.virtiobackend.devices.net.NetFixture.Received;
+import org.virtiobackend.devices.net.backend.LoopbackBackend;
+import org.virtiobackend.virtio.VirtioFeature;
+
+/** Frames around a loop: what the transmit queue takes arrives in the receive queue. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class ReceiveTest {
+    private static final NetSettings SETTINGS = new NetSettings(MAC, 0, 1, QUEUE_SIZE);
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, VirtioFeature.VIRTIO_F_RING_PACKED, VirtioFeature.VIRTIO_F_IN_ORDER})
+    void framesOfEverySizeArriveWholeInMergedBuffers(long ringFeatures) throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, -1, ringFeatures)) {
+            net.addBuffers(0, 100, 1500);
+            for (int size : new int[] {14, 60, 1488, 1489, 2988, 2989, 9014, 1514, 65589, 60}) {
+                byte[] frame = frame(size);
+                net.sendPlain(1, frame);
+                Received received = net.receive(0);
+                assertArrayEquals(frame, received.frame(), size + " bytes");
+                assertEquals((size + HEADER + 1499) / 1500, received.buffers(), size + " bytes");
+                net.addBuffers(0, received.buffers(), 1500);
+            }
+        }
+    }
+
+    @Test
+    void bufferCutAnyhowHoldsHeaderAndFrame() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            int[][] cuts = {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {12}, {11}, {13}, {5, 10, 20}, {200}};
+            for (int[] cut : cuts) {
+                net.addBuffers(0, 1, 1526, cut);
+                net.sendPlain(1, frame(1514));
+                Received received = net.receive(0);
+                assertArrayEquals(frame(1514), received.frame());
+                assertEquals(1, received.buffers());
+            }
+        }
+    }
+
+    @Test
+    void frameTakesOneBufferWithoutMergeableBuffersAndIsDroppedWhenItDoesNotFit() throws Exception {
+        try (NetFixture net = new NetFixture(
+                new LoopbackBackend(1), SETTINGS, ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
+            net.addBuffers(0, 8, 1526);
+            net.sendPlain(1, frame(1515));
+            net.sendPlain(1, frame(1514));
+            Received received = net.receive(0);
+            assertArrayEquals(frame(1514), received.frame());
+            assertEquals(1, received.buffers());
+            assertEquals(1, received.field(10), "num_buffers");
+            assertEquals(1, net.device.counters().receiveDropped());
+        }
+    }
+
+    /** Row 22: the ring is full, then drains: nothing is lost and nothing stalls. */
+    @Test
+    void row22FramesWaitWhileTheDriverHasNoBuffers() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            int frames = 200;
+            for (int i = 0; i < frames; i++) {
+                net.sendPlain(1, frame(100 + i));
+            }
+            assertFalse(net.poll(0));
+            for (int i = 0; i < frames; i++) {
+                net.addBuffers(0, 1, 1526);
+                assertArrayEquals(frame(100 + i), net.receive(0).frame());
+            }
+            assertEquals(0, net.device.counters().receiveDropped());
+        }
+    }
+
+    @Test
+    void senderWaitsWhileTheLoopIsFullAndNoFrameIsLost() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            int frames = 40; // of 60 KB: more than the loop holds
+            for (int i = 0; i < frames; i++) {
+                net.send(1, concat(new byte[HEADER], frame(60_000 + i)));
+            }
+            for (int i = 0; i < frames; i++) {
+                net.addBuffers(0, 1, 65_601);
+                assertArrayEquals(frame(60_000 + i), net.receive(0).frame());
+                net.awaitSent(1);
+            }
+            assertEquals(0, net.device.counters().transmitDropped());
+        }
+    }
+
+    /** A frame that needs more buffers than are there waits for the others; they are used together. */
+    @Test
+    void frameWaitsUntilThereAreEnoughBuffersForAllOfIt() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            net.addBuffers(0, 3, 1500);
+            net.sendPlain(1, frame(5000));
+            assertFalse(net.poll(0));
+            net.addBuffers(0, 1, 1500);
+            Received received = net.receive(0);
+            assertArrayEquals(frame(5000), received.frame());
+            assertEquals(4, received.buffers());
+        }
+    }
+
+    @Test
+    void frameThatTheWholeRingCannotHoldIsDropped() throws Exception {
+        NetSettings small = new NetSettings(MAC, 0, 1, 64);
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), small, -1, 0)) {
+            net.addBuffers(0, 64, 100);
+            net.sendPlain(1, frame(60_000));
+            net.sendPlain(1, frame(99));
+            assertArrayEquals(frame(99), net.receive(0).frame());
+            assertEquals(1, net.device.counters().receiveDropped());
+        }
+    }
+
+    /** Row 20 and 21: a buffer without room for a header is given back empty, and the next one serves. */
+    @Test
+    void row20BufferSmallerThanTheHeaderIsReturnedUnused() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            net.addBuffers(0, 1, 11);
+            net.addBuffers(0, 1, 1526);
+            net.sendPlain(1, frame(60));
+            assertEquals(0, net.receive(0).header().length);
+            assertArrayEquals(frame(60), net.receive(0).frame());
+            assertEquals(1, net.device.counters().malformed());
+        }
+    }
+
+    @Test
+    void resetForgetsFramesAndTheDeviceStartsAgain() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            net.sendPlain(1, frame(60));
+            long features = net.features & ~VirtioFeature.COMMON_MASK;
+            net.reset();
+            net.start(features, 0);
+            net.addBuffers(0, 4, 1526);
+            net.sendPlain(1, frame(61));
+            assertArrayEquals(frame(61), net.receive(0).frame());
+        }
+    }
+
+    @Test
+    void memoryCanBeTakenAwayAndReturnedUnderTraffic() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            net.addBuffers(0, 64, 1526);
+            for (int i = 0; i < 50; i++) {
+                net.send(1, concat(new byte[HEADER], frame(200 + i)));
+                net.dmaMap.unmap(0x4000_0000L, 64L << 20); // an access afterwards would kill this JVM
+                net.dmaMap.map(0x4000_0000L, 64L << 20, true, true, net.memory.memFd().fd().duplicate(), 0);
+                net.runtime.refreshMemory();
+                assertArrayEquals(frame(200 + i), net.receive(0).frame());
+                net.awaitSent(1);
+                net.addBuffers(0, 1, 1526);
+            }
+        }
+    }
+}
