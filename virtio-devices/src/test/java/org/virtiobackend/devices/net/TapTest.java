@@ -1,0 +1,180 @@
+package org.virtiobackend.devices.net;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.virtiobackend.devices.net.NetFixture.*;
+
+import java.io.IOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.virtiobackend.devices.net.NetFixture.Received;
+import org.virtiobackend.devices.net.backend.TapBackend;
+
+/** A device on a tap whose other end is this host's network stack: the kernel answers, and judges checksums and segments. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class TapTest {
+    private static final byte[] HOST = {10, (byte) 213, 77, 1};
+    private static final byte[] GUEST = {10, (byte) 213, 77, 2};
+    private static final int PORT = 7777;
+
+    private final String name = "vbt" + ProcessHandle.current().pid() % 1_000_000;
+    private TapBackend backend;
+    private NetFixture net;
+    private DatagramSocket socket;
+
+    @BeforeEach
+    void setUp() throws Exception {
+        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
+        assumeTrue("root".equals(System.getProperty("user.name")), "taps can be created here");
+        assumeTrue(Files.isExecutable(Path.of("/sbin/ip")), "iproute2 is installed");
+        backend = TapBackend.open(name, 1);
+        ip("address", "add", "10.213.77.1/24", "dev", name);
+        ip("neighbour", "add", "10.213.77.2", "lladdr", MacAddress.text(MAC), "dev", name, "nud", "permanent");
+        socket = new DatagramSocket(new InetSocketAddress(InetAddress.getByAddress(HOST), PORT));
+        socket.setSoTimeout(10_000);
+        net = new NetFixture(backend);
+    }
+
+    @AfterEach
+    void tearDown() {
+        if (net != null) {
+            net.close();
+            socket.close();
+        }
+    }
+
+    private static void ip(String... arguments) throws IOException, InterruptedException {
+        String[] command = new String[arguments.length + 1];
+        command[0] = "/sbin/ip";
+        System.arraycopy(arguments, 0, command, 1, arguments.length);
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes());
+        assertEquals(0, process.waitFor(), String.join(" ", command) + ": " + said);
+    }
+
+    /** The next frame of this EtherType for the device; the kernel also says things of its own. */
+    private Received receive(int type) throws Exception {
+        while (true) {
+            Received received = net.receive(0);
+            net.addBuffers(0, received.buffers(), 1526);
+            if (Packets.u16(received.frame(), 12) == type) {
+                return received;
+            }
+        }
+    }
+
+    private long hostMac() throws IOException {
+        return MacAddress.parse(Files.readString(Path.of("/sys/class/net", name, "address")).trim());
+    }
+
+    private byte[] datagram(byte[] payload, boolean partial) throws IOException {
+        byte[] udp = Packets.udp(GUEST, HOST, 5555, PORT, payload, partial);
+        return Packets.ethernet(hostMac(), MAC, 0x0800, Packets.ipv4(GUEST, HOST, 17, udp));
+    }
+
+    private byte[] hostReceives() throws IOException {
+        DatagramPacket packet = new DatagramPacket(new byte[65536], 65536);
+        socket.receive(packet);
+        return Arrays.copyOf(packet.getData(), packet.getLength());
+    }
+
+    private void hostSends(byte[] payload) throws IOException {
+        socket.send(new DatagramPacket(
+                payload, payload.length, new InetSocketAddress(InetAddress.getByAddress(GUEST), 5555)));
+    }
+
+    @Test
+    void kernelAnswersAnArpRequest() throws Exception {
+        net.addBuffers(0, 64, 1526);
+        net.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
+        byte[] answer = receive(0x0806).frame();
+        assertEquals(2, Packets.u16(answer, 20), "a reply");
+        assertArrayEquals(HOST, Arrays.copyOfRange(answer, 28, 32));
+    }
+
+    @Test
+    void kernelCompletesAPartialChecksum() throws Exception {
+        byte[] payload = frame(1001);
+        net.send(1, concat(header(1, 0, 0, 0, 34, 6), datagram(payload, true)));
+        net.awaitSent(1);
+        assertArrayEquals(payload, hostReceives());
+    }
+
+    @Test
+    void kernelCutsAUdpFrameIntoDatagrams() throws Exception {
+        assumeTrue(net.device.isNegotiated(VirtioNet.VIRTIO_NET_F_HOST_USO), "the kernel segments UDP");
+        byte[] payload = frame(4500);
+        net.send(1, concat(header(1, 5, 42, 1000, 34, 6), datagram(payload, true)), 12, 42, 2000);
+        net.awaitSent(1);
+        for (int at = 0; at < payload.length; at += 1000) {
+            int end = Math.min(at + 1000, payload.length);
+            assertArrayEquals(Arrays.copyOfRange(payload, at, end), hostReceives());
+        }
+    }
+
+    @Test
+    void offloadsOfReceivedFramesFollowTheDriver() throws Exception {
+        net.addBuffers(0, 128, 1526);
+        byte[] payload = frame(1200);
+        hostSends(payload);
+        Received partial = receive(0x0800);
+        assertEquals(1, partial.flags(), "NEEDS_CSUM");
+        assertEquals(34, partial.csumStart());
+
+        assertEquals(0, net.control(5, 0, le64(0)));
+        hostSends(payload);
+        Received complete = receive(0x0800);
+        assertEquals(0, complete.flags());
+        assertTrue(Packets.ipv4ChecksumsAreRight(complete.frame()));
+        assertArrayEquals(payload, Arrays.copyOfRange(complete.frame(), 42, 42 + payload.length));
+
+        assertEquals(1, net.control(5, 0, le64(1L << 40)), "an offload that was not negotiated");
+        assertEquals(0, net.control(5, 0, le64(VirtioNet.VIRTIO_NET_F_GUEST_CSUM)));
+        hostSends(payload);
+        assertEquals(1, receive(0x0800).flags());
+    }
+
+    @Test
+    void linkFollowsTheInterface() throws Exception {
+        assertTrue(linkIsUp());
+        int generation = net.device.config().generation();
+        ip("link", "set", name, "down");
+        backend.lookAfter();
+        assertFalse(linkIsUp());
+        assertTrue(net.device.config().generation() != generation);
+        ip("link", "set", name, "up");
+        backend.lookAfter();
+        assertTrue(linkIsUp());
+        net.addBuffers(0, 64, 1526);
+        net.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
+        receive(0x0806);
+    }
+
+    @Test
+    void interfaceThatIsDeletedTakesTheLinkDownAndNothingElse() throws Exception {
+        net.addBuffers(0, 64, 1526);
+        ip("link", "delete", name);
+        backend.lookAfter();
+        assertFalse(linkIsUp());
+        net.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
+        assertEquals(1, net.device.counters().transmitDropped());
+        assertFalse(net.failure.isDone());
+    }
+
+    private boolean linkIsUp() {
+        return (net.device.config().get(VirtioNet.CONFIG_STATUS, 2) & VirtioNet.VIRTIO_NET_S_LINK_UP) != 0;
+    }
+}
