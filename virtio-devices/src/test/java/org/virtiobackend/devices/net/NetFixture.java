@@ -109,8 +109,8 @@ final class NetFixture implements AutoCloseable {
                     ? PackedDriverQueue.create(i, size, features, memory)
                     : SplitDriverQueue.create(i, size, features, memory);
             queues[i].disableInterrupts();
-            configs[i] = new QueueConfig(
-                    i, size, queues[i].queueDesc(), queues[i].queueDriver(), queues[i].queueDevice());
+            configs[i] =
+                    new QueueConfig(i, size, queues[i].queueDesc(), queues[i].queueDriver(), queues[i].queueDevice());
             out.add(new HashMap<>());
             arrived.add(new ArrayDeque<>());
         }
@@ -232,7 +232,10 @@ final class NetFixture implements AutoCloseable {
         List<DmaBuffer> readable = filled(bytes, cuts);
         List<DmaBuffer> writable = room == 0 ? List.of() : List.of(memory.allocate(room, 1));
         int token = queues[queue].add(
-                readable.toArray(DmaBuffer[]::new), readable.size(), writable.toArray(DmaBuffer[]::new), writable.size());
+                readable.toArray(DmaBuffer[]::new),
+                readable.size(),
+                writable.toArray(DmaBuffer[]::new),
+                writable.size());
         assertTrue(token >= 0, "room in the ring");
         publish(queue);
         await(() -> queues[queue].pollUsed() == token, "an answer to a command");
@@ -324,7 +327,8 @@ final class NetFixture implements AutoCloseable {
     }
 
     static byte[] concat(byte[]... parts) {
-        ByteBuffer all = ByteBuffer.allocate(Arrays.stream(parts).mapToInt(p -> p.length).sum());
+        ByteBuffer all =
+                ByteBuffer.allocate(Arrays.stream(parts).mapToInt(p -> p.length).sum());
         Arrays.stream(parts).forEach(all::put);
         return all.array();
     }

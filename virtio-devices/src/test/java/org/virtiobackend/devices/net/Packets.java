@@ -20,16 +20,32 @@ final class Packets {
     /** A request of IPv4 address resolution. */
     static byte[] arpRequest(long mac, byte[] from, byte[] to) {
         ByteBuffer arp = ByteBuffer.allocate(28);
-        arp.putShort((short) 1).putShort((short) 0x0800).put((byte) 6).put((byte) 4).putShort((short) 1);
-        arp.putShort((short) (mac >>> 32)).putInt((int) mac).put(from).put(new byte[6]).put(to);
+        arp.putShort((short) 1)
+                .putShort((short) 0x0800)
+                .put((byte) 6)
+                .put((byte) 4)
+                .putShort((short) 1);
+        arp.putShort((short) (mac >>> 32))
+                .putInt((int) mac)
+                .put(from)
+                .put(new byte[6])
+                .put(to);
         return ethernet(0xffff_ffff_ffffL, mac, 0x0806, arp.array());
     }
 
     /** An IPv4 packet with a header of 20 bytes, its checksum right. */
     static byte[] ipv4(byte[] from, byte[] to, int protocol, byte[] payload) {
         ByteBuffer packet = ByteBuffer.allocate(20 + payload.length);
-        packet.put((byte) 0x45).put((byte) 0).putShort((short) (20 + payload.length)).putShort((short) 0x1234);
-        packet.putShort((short) 0x4000).put((byte) 64).put((byte) protocol).putShort((short) 0).put(from).put(to);
+        packet.put((byte) 0x45)
+                .put((byte) 0)
+                .putShort((short) (20 + payload.length))
+                .putShort((short) 0x1234);
+        packet.putShort((short) 0x4000)
+                .put((byte) 64)
+                .put((byte) protocol)
+                .putShort((short) 0)
+                .put(from)
+                .put(to);
         packet.putShort(10, (short) checksum(packet.array(), 0, 20, 0));
         packet.put(payload);
         return packet.array();
@@ -37,7 +53,10 @@ final class Packets {
 
     static byte[] ipv6(byte[] from, byte[] to, int protocol, byte[] payload) {
         ByteBuffer packet = ByteBuffer.allocate(40 + payload.length);
-        packet.putInt(0x6000_0000).putShort((short) payload.length).put((byte) protocol).put((byte) 64);
+        packet.putInt(0x6000_0000)
+                .putShort((short) payload.length)
+                .put((byte) protocol)
+                .put((byte) 64);
         packet.put(from).put(to).put(payload);
         return packet.array();
     }
@@ -54,8 +73,14 @@ final class Packets {
     /** A TCP segment with a header of 20 bytes. */
     static byte[] tcp(byte[] from, byte[] to, int[] ports, long sequence, int flags, byte[] payload, boolean partial) {
         ByteBuffer segment = ByteBuffer.allocate(20 + payload.length);
-        segment.putShort((short) ports[0]).putShort((short) ports[1]).putInt((int) sequence).putInt(0x01020304);
-        segment.putShort((short) (0x5000 | flags)).putShort((short) 0x2000).putInt(0).put(payload);
+        segment.putShort((short) ports[0])
+                .putShort((short) ports[1])
+                .putInt((int) sequence)
+                .putInt(0x01020304);
+        segment.putShort((short) (0x5000 | flags))
+                .putShort((short) 0x2000)
+                .putInt(0)
+                .put(payload);
         setChecksum(segment, 16, from, to, 6, partial);
         return segment.array();
     }

@@ -51,8 +51,7 @@ class ReceiveTest {
 
     @Test
     void frameTakesOneBufferWithoutMergeableBuffersAndIsDroppedWhenItDoesNotFit() throws Exception {
-        try (NetFixture net = new NetFixture(
-                new LoopbackBackend(1), SETTINGS, ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
             net.addBuffers(0, 8, 1526);
             net.sendPlain(1, frame(1515));
             net.sendPlain(1, frame(1514));
@@ -156,7 +155,13 @@ class ReceiveTest {
             for (int i = 0; i < 50; i++) {
                 net.send(1, concat(new byte[HEADER], frame(200 + i)));
                 net.dmaMap.unmap(0x4000_0000L, 64L << 20); // an access afterwards would kill this JVM
-                net.dmaMap.map(0x4000_0000L, 64L << 20, true, true, net.memory.memFd().fd().duplicate(), 0);
+                net.dmaMap.map(
+                        0x4000_0000L,
+                        64L << 20,
+                        true,
+                        true,
+                        net.memory.memFd().fd().duplicate(),
+                        0);
                 net.runtime.refreshMemory();
                 assertArrayEquals(frame(200 + i), net.receive(0).frame());
                 net.awaitSent(1);

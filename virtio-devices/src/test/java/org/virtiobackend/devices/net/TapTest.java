@@ -77,7 +77,8 @@ class TapTest {
     }
 
     private long hostMac() throws IOException {
-        return MacAddress.parse(Files.readString(Path.of("/sys/class/net", name, "address")).trim());
+        return MacAddress.parse(
+                Files.readString(Path.of("/sys/class/net", name, "address")).trim());
     }
 
     private byte[] datagram(byte[] payload, boolean partial) throws IOException {
