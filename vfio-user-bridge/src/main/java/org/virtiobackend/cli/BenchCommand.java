@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.virtiobackend.devices.blk.VirtioBlk;
 import org.virtiobackend.virtio.pci.CommonConfigLayout;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -70,6 +71,9 @@ public final class BenchCommand implements CliCommand {
     @Option(names = "--indirect", description = "use indirect descriptors")
     private boolean indirect;
 
+    @Mixin
+    private final FeatureOptions features = new FeatureOptions();
+
     @Option(names = "--json", description = "results as JSON")
     private boolean json;
 
@@ -79,6 +83,8 @@ public final class BenchCommand implements CliCommand {
     @Override
     public Integer call() throws BadInputException, IOException {
         List<BenchLoad> loads = chosen();
+        features.setDevice(VirtioBlk.FEATURES);
+        features.check();
         if (seconds < 1 || warmUp < 0) {
             throw new BadInputException("--seconds must be at least 1, --warm-up at least 0");
         }
@@ -117,6 +123,7 @@ public final class BenchCommand implements CliCommand {
         } else if (memory.inRegion()) {
             arguments.add("--dma-policy=restricted");
         }
+        arguments.addAll(features.forBackend());
         arguments.addAll(backendOptions);
         return arguments;
     }
@@ -124,15 +131,25 @@ public final class BenchCommand implements CliCommand {
     private void measureOrCompare(String socket, List<BenchLoad> loads) throws IOException {
         if (rounds > 0) {
             long warm = TimeUnit.SECONDS.toNanos(warmUp);
-            new BenchComparison(socket, loads, warm, TimeUnit.SECONDS.toNanos(seconds)).run(rounds);
+            new BenchComparison(socket, loads, warm, TimeUnit.SECONDS.toNanos(seconds), this::shape).run(rounds);
         } else {
             measure(socket, loads);
         }
     }
 
+    private EmbeddedDisk.Shape shape(BufferPlace place) {
+        return new EmbeddedDisk.Shape(
+                BenchLoad.maxDepth(),
+                BenchLoad.maxBlockBytes(),
+                place,
+                indirect,
+                features.enabled(),
+                features.disabled());
+    }
+
     private void measure(String socket, List<BenchLoad> loads) throws IOException {
         int slots = BenchLoad.maxDepth();
-        EmbeddedDisk.Shape shape = new EmbeddedDisk.Shape(slots, BenchLoad.maxBlockBytes(), memory, indirect);
+        EmbeddedDisk.Shape shape = shape(memory);
         BenchReport report = new BenchReport(json, System.console() != null);
         try (EmbeddedDisk disk = EmbeddedDisk.attach(socket, shape)) {
             report.begin(disk, memory.name());

@@ -7,6 +7,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import org.virtiobackend.posix.NativeBuffer;
 
 /**
@@ -21,9 +22,17 @@ final class BenchComparison {
     private final long warmUpNanos;
     private final long nanos;
     private final Map<BufferPlace, double[][]> rates = new EnumMap<>(BufferPlace.class);
+    private final Function<BufferPlace, EmbeddedDisk.Shape> shapes;
     private double[] copyRates;
 
-    BenchComparison(String socket, List<BenchLoad> loads, long warmUpNanos, long nanos) {
+    /** @param shapes how to drive the disk, for each place of the data */
+    BenchComparison(
+            String socket,
+            List<BenchLoad> loads,
+            long warmUpNanos,
+            long nanos,
+            Function<BufferPlace, EmbeddedDisk.Shape> shapes) {
+        this.shapes = shapes;
         this.socket = socket;
         this.loads = loads;
         this.warmUpNanos = warmUpNanos;
@@ -45,14 +54,13 @@ final class BenchComparison {
     }
 
     private void measure(BufferPlace place, int round) throws IOException {
-        int slots = BenchLoad.maxDepth();
-        EmbeddedDisk.Shape shape = new EmbeddedDisk.Shape(slots, BenchLoad.maxBlockBytes(), place, false);
+        EmbeddedDisk.Shape shape = shapes.apply(place);
         try (EmbeddedDisk disk = EmbeddedDisk.attach(socket, shape)) {
             if (round == 0 && place == BufferPlace.guest) {
                 BenchCommand.fillDisk(disk);
             }
             for (int i = 0; i < loads.size(); i++) {
-                BenchRun run = new BenchRun(disk, loads.get(i), slots);
+                BenchRun run = new BenchRun(disk, loads.get(i), shape.slots());
                 run.run(warmUpNanos);
                 run.run(nanos);
                 rates.get(place)[i][round] = run.requestsPerSecond();

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.IOException;
 import java.util.Locale;
+import org.virtiobackend.virtio.VirtioFeature;
 
 /** Results of a benchmark: a table for people or JSON for programs; progress on a terminal only. */
 final class BenchReport {
@@ -28,11 +29,14 @@ final class BenchReport {
             json.writeNumberField("capacityBytes", disk.capacityBytes());
             json.writeStringField(
                     "features", "0x" + Long.toHexString(disk.driver().features()));
+            json.writeStringField(
+                    "featureNames", VirtioFeature.names(disk.driver().features()));
             json.writeStringField("java", System.getProperty("java.vm.version"));
             return;
         }
         System.out.println("disk of " + disk.capacityBytes() + " bytes, buffers in " + memory
-                + " memory, driver on Java " + System.getProperty("java.version"));
+                + " memory, driver on Java " + System.getProperty("java.version") + ", features "
+                + VirtioFeature.names(disk.driver().features()));
     }
 
     void registerRead(LatencyHistogram times) throws IOException {

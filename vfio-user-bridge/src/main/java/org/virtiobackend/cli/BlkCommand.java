@@ -3,6 +3,7 @@ package org.virtiobackend.cli;
 import java.io.IOException;
 import java.util.Arrays;
 import org.virtiobackend.devices.blk.BlkSettings;
+import org.virtiobackend.devices.blk.VirtioBlk;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
 import org.virtiobackend.devices.blk.backend.ImageException;
 import org.virtiobackend.devices.blk.backend.RamBackend;
@@ -130,7 +131,7 @@ public final class BlkCommand implements ServingCommand {
         BlkSettings settings = settings();
         int[] queueSizes = new int[queues];
         Arrays.fill(queueSizes, queueSize);
-        serveOptions.check(queueSizes);
+        serveOptions.check(queueSizes, VirtioBlk.FEATURES);
         check("--io-threads", ioThreads, 1024);
         int clients = maxClients != null ? maxClients : readOnly ? 256 : 1;
         check("--max-clients", clients, 256);

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -42,12 +43,17 @@ public final class DemoCommand implements CliCommand {
     private ServeOptions.Policy policy;
 
     @Mixin
+    private final FeatureOptions features = new FeatureOptions();
+
+    @Mixin
     private LogOptions logOptions;
 
     private final DemoReport report = new DemoReport(System.out, System.console() != null);
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() throws BadInputException, IOException {
+        features.setDevice(VirtioBlk.FEATURES);
+        features.check();
         Path directory = Files.createTempDirectory("virtio-backend-demo");
         try {
             report.title("A virtio disk in a process of its own, driven over vfio-user without a VM");
@@ -65,14 +71,15 @@ public final class DemoCommand implements CliCommand {
         }
         Path socket = directory.resolve("vfio-user.sock");
         Path stats = directory.resolve("stats.json");
-        List<String> arguments = List.of(
+        List<String> arguments = new ArrayList<>(List.of(
                 "blk",
                 "--socket-path=" + socket,
                 "--image=" + image,
                 "--image-format=raw",
                 "--dma-policy=" + policy,
                 "--stats-file=" + stats,
-                "--serial=demo-disk");
+                "--serial=demo-disk"));
+        arguments.addAll(features.forBackend());
         try (BackendProcess backend = BackendProcess.start(arguments)) {
             report.fact(
                     "back end",
@@ -88,7 +95,8 @@ public final class DemoCommand implements CliCommand {
 
     private void drive(BackendProcess backend, Path socket, Path image, Path stats) throws IOException {
         BufferPlace place = policy == ServeOptions.Policy.direct ? BufferPlace.guest : BufferPlace.bounce;
-        EmbeddedDisk.Shape shape = new EmbeddedDisk.Shape(DEPTH, REQUEST_BYTES, place, true);
+        EmbeddedDisk.Shape shape = new EmbeddedDisk.Shape(
+                DEPTH, REQUEST_BYTES, place, true, features.enabled(), features.disabled());
         try (EmbeddedDisk disk = EmbeddedDisk.attach(socket.toString(), shape)) {
             describe(disk);
             new DemoIo(disk, shape, report).run(image);

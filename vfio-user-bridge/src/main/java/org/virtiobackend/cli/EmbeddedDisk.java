@@ -65,8 +65,14 @@ final class EmbeddedDisk implements AutoCloseable {
      * @param dataBytes largest request
      * @param place where rings and data are; in the device's memory by DMB if offered, else by SWIOTLB
      * @param indirect use indirect descriptors
+     * @param more features to accept beyond {@link #PLAIN_FEATURES}
+     * @param less features not to accept
      */
-    record Shape(int slots, int dataBytes, BufferPlace place, boolean indirect) {}
+    record Shape(int slots, int dataBytes, BufferPlace place, boolean indirect, long more, long less) {
+        Shape(int slots, int dataBytes, BufferPlace place, boolean indirect) {
+            this(slots, dataBytes, place, indirect, 0, 0);
+        }
+    }
 
     private EmbeddedDisk(VfioUserPciDevice pci, SharedMemory guestMemory, Shape shape) throws IOException {
         this.pci = pci;
@@ -192,9 +198,10 @@ final class EmbeddedDisk implements AutoCloseable {
     private long wanted(Shape shape) throws IOException {
         long wanted = PLAIN_FEATURES | (shape.indirect() ? VirtioFeature.VIRTIO_F_INDIRECT_DESC : 0);
         if (region != null) {
-            wanted |= region.dmb() ? RestrictedDma.VIRTIO_F_DMB : RestrictedDma.VIRTIO_F_SWIOTLB;
+            boolean dmb = region.dmb() && (shape.less() & RestrictedDma.VIRTIO_F_DMB) == 0;
+            wanted |= dmb ? RestrictedDma.VIRTIO_F_DMB : RestrictedDma.VIRTIO_F_SWIOTLB;
         }
-        return wanted;
+        return (wanted | shape.more()) & ~shape.less();
     }
 
     private Mapping mapRegion() throws IOException {

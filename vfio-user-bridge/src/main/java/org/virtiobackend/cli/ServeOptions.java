@@ -2,15 +2,16 @@ package org.virtiobackend.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.virtiobackend.swiotlb.BarMemory;
 import org.virtiobackend.swiotlb.RegionSizing;
-import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.FeatureNames;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
 import org.virtiobackend.virtio.pci.RegionPolicy;
+import org.virtiobackend.virtio.pci.VendorData;
 import org.virtiobackend.virtio.pci.VirtioPciOptions;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What every command that serves devices can be told. */
@@ -40,6 +41,8 @@ final class ServeOptions {
     /** Header, status, indirect table and data of a small request, each on a page of its own. */
     private static final int PAGES_PER_REQUEST = 4;
 
+    private static final int MAX_VECTORS = 2048;
+
     @Option(names = "--socket-path", paramLabel = "PATH", description = "listen on this UNIX socket (made, mode 0600)")
     private String socketPath;
 
@@ -61,15 +64,29 @@ final class ServeOptions {
             description = "size of the device's own memory, a power of two (default: 64M)")
     private Long regionSize;
 
-    @Option(names = "--packed", description = "offer packed virtqueues too")
-    private boolean packed;
+    @Mixin
+    private final FeatureOptions features = new FeatureOptions();
 
     @Option(
-            names = "--disable-feature",
-            paramLabel = "NAME",
-            split = ",",
-            description = "never offer this device-independent feature, e.g. EVENT_IDX; may be repeated")
-    private List<String> disabled = new ArrayList<>();
+            names = "--notify-multiplier",
+            paramLabel = "N",
+            defaultValue = "4",
+            description = "bytes between the notification addresses of two queues: a power of two, or 0 for one address"
+                    + " (default: 4)")
+    private int notifyMultiplier;
+
+    @Option(
+            names = "--msix-vectors",
+            paramLabel = "N",
+            description = "interrupt vectors, 1 to 2048 (default: one per queue and one for configuration changes)")
+    private Integer msixVectors;
+
+    @Option(
+            names = "--vendor-data",
+            paramLabel = "VENDOR:BYTES",
+            converter = VendorDataConverter.class,
+            description = "show a vendor data capability, hexadecimal, e.g. 1b36:0102")
+    private VendorData vendorData;
 
     @Option(
             names = "--workers",
@@ -111,14 +128,12 @@ final class ServeOptions {
 
     /** How the function looks beyond what its device says. */
     VirtioPciOptions pciOptions() {
-        VirtioPciOptions options = VirtioPciOptions.defaults().withDisabledFeatures(disabledFeatures());
-        return packed
-                ? options.withTransportFeatures(options.transportFeatures() | VirtioFeature.VIRTIO_F_RING_PACKED)
-                : options;
-    }
-
-    private long disabledFeatures() {
-        return disabled.stream().mapToLong(VirtioFeature::byName).reduce(0, (a, b) -> a | b);
+        VirtioPciOptions options = VirtioPciOptions.defaults();
+        return options.withDisabledFeatures(features.disabled())
+                .withTransportFeatures(options.transportFeatures() | features.enabled())
+                .withNotifyMultiplier(notifyMultiplier)
+                .withMsixVectors(msixVectors == null ? 0 : msixVectors)
+                .withVendorData(vendorData == null ? List.of() : List.of(vendorData));
     }
 
     long pollMicros() {
@@ -136,6 +151,14 @@ final class ServeOptions {
         return workers != null ? workers : Math.min(queues, Runtime.getRuntime().availableProcessors());
     }
 
+    /**
+     * As below, with the names of the device type's own features for {@code --disable-feature}.
+     */
+    void check(int[] queueSizes, FeatureNames deviceFeatures) throws BadInputException {
+        features.setDevice(deviceFeatures);
+        check(queueSizes);
+    }
+
     /** @param queueSizes entries of each queue of a device */
     void check(int[] queueSizes) throws BadInputException {
         if ((socketPath == null) == (fd == null)) {
@@ -150,18 +173,25 @@ final class ServeOptions {
         if (policy == Policy.direct && regionSize != null) {
             throw new BadInputException("--region-size has no meaning with --dma-policy=direct");
         }
-        for (String name : disabled) {
-            long feature = VirtioFeature.byName(name);
-            if (feature == 0 || feature == VirtioFeature.VIRTIO_F_VERSION_1) {
-                throw new BadInputException("--disable-feature: " + name
-                        + (feature == 0 ? " is no device-independent feature" : " cannot be switched off"));
-            }
+        features.check();
+        if (msixVectors != null && (msixVectors < 1 || msixVectors > MAX_VECTORS)) {
+            throw new BadInputException("--msix-vectors must be 1 to " + MAX_VECTORS);
         }
+        checkPciOptions(queueSizes.length);
         if (statsFile != null && !isInWritableDirectory(Path.of(statsFile))) {
             throw new BadInputException("--stats-file=" + statsFile + " is not in a directory that can be written to");
         }
         if (policy() != Policy.direct) {
+            features.checkRegion(policy());
             checkRegion(queueSizes);
+        }
+    }
+
+    private void checkPciOptions(int queues) throws BadInputException {
+        try {
+            pciOptions().check(queues);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--notify-multiplier: " + e.getMessage());
         }
     }
 

@@ -29,6 +29,8 @@ import org.virtiobackend.devices.blk.VirtioBlk;
 import org.virtiobackend.devices.blk.driver.BlkDriver;
 import org.virtiobackend.posix.UnixSocket;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.pci.VirtioPciOptions;
 
 /** The program as a process of its own, with the embedded driver as its guest. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -283,6 +285,40 @@ class BackendProcessTest {
             assertTrue(System.nanoTime() < deadline, what);
             Thread.onSpinWait();
         }
+    }
+
+    /** The back end offers everything; the driver leaves out one feature after the other, in either layout and place. */
+    @Test
+    void servesEveryRingLayoutAndFeature() throws Exception {
+        start("--enable-feature=ALL", "--dma-policy=prefer");
+        long all = VirtioPciOptions.SUPPORTED_FEATURES;
+        int turn = 0;
+        for (BufferPlace place : List.of(BufferPlace.guest, BufferPlace.bounce)) {
+            for (long layout : new long[] {0, VirtioFeature.VIRTIO_F_RING_PACKED}) {
+                long possible = all & ~VirtioFeature.VIRTIO_F_RING_PACKED & ~VirtioFeature.VIRTIO_F_VERSION_1;
+                for (long rest = possible | 1L << 63; rest != 0; rest &= rest - 1) {
+                    long less = VirtioFeature.VIRTIO_F_RING_PACKED & ~layout | Long.lowestOneBit(rest) & possible;
+                    EmbeddedDisk.Shape shape = new EmbeddedDisk.Shape(16, REQUEST, place, true, all, less);
+                    try (EmbeddedDisk disk = EmbeddedDisk.attach(socket.toString(), shape)) {
+                        assertEquals(all & ~less, disk.driver().features() & all);
+                        byte[] bytes = randomBytes(REQUEST, turn);
+                        assertEquals(VIRTIO_BLK_S_OK, write(disk, 8L * turn, bytes));
+                        assertArrayEquals(bytes, read(disk, 8L * turn, REQUEST));
+                        keepBusy(disk);
+                    }
+                    turn++;
+                }
+            }
+        }
+    }
+
+    @Test
+    void theDemoPassesWithPackedRingsInOrder() {
+        CommandLineRun run = CommandLineRun.of("demo", "--enable-feature=ALL", "--disable-feature=EVENT_IDX,DMB");
+        assertEquals(0, run.status(), run.out() + run.err());
+        assertTrue(run.out().contains("RING_PACKED IN_ORDER"), run.out());
+        assertTrue(run.out().contains("(SWIOTLB)"), run.out());
+        assertFalse(run.out().contains("EVENT_IDX"), run.out());
     }
 
     @Test

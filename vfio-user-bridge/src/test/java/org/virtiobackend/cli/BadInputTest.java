@@ -69,7 +69,25 @@ class BadInputTest {
                 "--image=ram:1M --io-threads=0          | --io-threads must be 1 to 1024",
                 "--image=ram:1M --max-clients=0         | --max-clients must be 1 to 256",
                 "--image=ram:1M --region-size=100M      | --region-size must be a power of two of at least 64K",
-                "--image=ram:1M --disable-feature=NONSENSE | --disable-feature: NONSENSE is no device-independent feature",
+                "--image=ram:1M --disable-feature=NONSENSE | --disable-feature: there is no feature NONSENSE; there are SWIOTLB"
+                        + " INDIRECT_DESC EVENT_IDX VERSION_1 ACCESS_PLATFORM RING_PACKED IN_ORDER ORDER_PLATFORM"
+                        + " NOTIFICATION_DATA NOTIF_CONFIG_DATA RING_RESET ADMIN_VQ SUSPEND DMB SIZE_MAX SEG_MAX"
+                        + " GEOMETRY RO BLK_SIZE FLUSH TOPOLOGY CONFIG_WCE MQ DISCARD WRITE_ZEROES LIFETIME"
+                        + " SECURE_ERASE ZONED",
+                "--image=ram:1M --enable-feature=DISCARD | --enable-feature: DISCARD is not one of ALL INDIRECT_DESC"
+                        + " EVENT_IDX ACCESS_PLATFORM RING_PACKED IN_ORDER ORDER_PLATFORM NOTIFICATION_DATA"
+                        + " NOTIF_CONFIG_DATA RING_RESET SUSPEND",
+                "--image=ram:1M --dma-policy=restricted --disable-feature=DMB,SWIOTLB | --disable-feature: without"
+                        + " SWIOTLB and DMB no driver could use a device with --dma-policy=restricted",
+                "--image=ram:1M --dma-policy=prefer --disable-feature=ACCESS_PLATFORM | --disable-feature: DMB needs"
+                        + " ACCESS_PLATFORM; disable DMB as well",
+                "--image=ram:1M --notify-multiplier=3 | --notify-multiplier: notify multiplier 3, expected 0 or a power"
+                        + " of two from 2 on",
+                "--image=ram:1M --notify-multiplier=2 --enable-feature=NOTIFICATION_DATA | --notify-multiplier: notify"
+                        + " multiplier 2, expected 0 or a power of two from 4 on",
+                "--image=ram:1M --queues=16 --notify-multiplier=33554432 | --notify-multiplier: 16 queues, 33554432"
+                        + " bytes between their notifications: more than 268435456 bytes",
+                "--image=ram:1M --msix-vectors=0 | --msix-vectors must be 1 to 2048",
                 "--image=ram:1M --disable-feature=VERSION_1 | --disable-feature: VERSION_1 cannot be switched off",
                 "--image=ram:1M --dma-policy=direct --region-size=64M | --region-size has no meaning with"
                         + " --dma-policy=direct",
@@ -102,6 +120,10 @@ class BadInputTest {
                         + " microseconds nor 'always' nor 'adaptive'",
                 "blk --region-size=big   | virtio-backend blk: Invalid value for option '--region-size': 'big' is not"
                         + " a size such as 512, 64K, 10M or 2G",
+                "blk --vendor-data=12 | virtio-backend blk: Invalid value for option '--vendor-data': '12' is not"
+                        + " VENDOR:BYTES, both hexadecimal, such as 1b36:0102",
+                "blk --vendor-data=1af4:12 | virtio-backend blk: Invalid value for option '--vendor-data': '1af4:12':"
+                        + " vendor id 0x1af4 of vendor data",
                 "blk --image=a --image=b | virtio-backend blk: option '--image' (FILE) should be specified only once",
                 "blk --log-level=loud    | virtio-backend blk: Invalid value for option '--log-level': expected one of"
                         + " [error, warn, info, debug] (case-insensitive) but was 'loud'",

@@ -102,11 +102,13 @@ public final class VfioUserServer implements AutoCloseable {
 
     /** DMA_READ and DMA_WRITE messages sent to all clients so far. */
     public long dmaMessagesSent() {
-        long sum = messagesOfEnded.get();
-        for (Session session : sessions) {
-            sum += session.dmaMessagesSent();
+        synchronized (messagesOfEnded) {
+            long sum = messagesOfEnded.get();
+            for (Session session : sessions) {
+                sum += session.dmaMessagesSent();
+            }
+            return sum;
         }
-        return sum;
     }
 
     /** Stops accepting, ends every session and waits until all is freed. */
@@ -195,8 +197,11 @@ public final class VfioUserServer implements AutoCloseable {
     }
 
     private void ended(Session session) {
-        if (sessions.remove(session)) {
-            messagesOfEnded.addAndGet(session.dmaMessagesSent());
+        // As one step: its messages are counted once at any moment.
+        synchronized (messagesOfEnded) {
+            if (sessions.remove(session)) {
+                messagesOfEnded.addAndGet(session.dmaMessagesSent());
+            }
         }
     }
 }

@@ -1,8 +1,6 @@
 package org.virtiobackend.devices.blk;
 
-import java.util.LinkedHashMap;
-import java.util.Map;
-import java.util.StringJoiner;
+import org.virtiobackend.virtio.FeatureNames;
 
 /**
  * Numbers of the block device (virtio 1.4 5.2), under the specification's names.
@@ -83,35 +81,27 @@ public final class VirtioBlk {
     /** The unmap flag of a range. */
     public static final int RANGE_UNMAP = 1;
 
-    private static final Map<Long, String> FEATURE_NAMES = new LinkedHashMap<>();
-
-    static {
-        FEATURE_NAMES.put(VIRTIO_BLK_F_SIZE_MAX, "SIZE_MAX");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_SEG_MAX, "SEG_MAX");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_GEOMETRY, "GEOMETRY");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_RO, "RO");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_BLK_SIZE, "BLK_SIZE");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_FLUSH, "FLUSH");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_TOPOLOGY, "TOPOLOGY");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_CONFIG_WCE, "CONFIG_WCE");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_MQ, "MQ");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_DISCARD, "DISCARD");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_WRITE_ZEROES, "WRITE_ZEROES");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_LIFETIME, "LIFETIME");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_SECURE_ERASE, "SECURE_ERASE");
-        FEATURE_NAMES.put(VIRTIO_BLK_F_ZONED, "ZONED");
-    }
+    /** Names of the block device's features. */
+    public static final FeatureNames FEATURES = new FeatureNames("VIRTIO_BLK_F_")
+            .add("SIZE_MAX", VIRTIO_BLK_F_SIZE_MAX)
+            .add("SEG_MAX", VIRTIO_BLK_F_SEG_MAX)
+            .add("GEOMETRY", VIRTIO_BLK_F_GEOMETRY)
+            .add("RO", VIRTIO_BLK_F_RO)
+            .add("BLK_SIZE", VIRTIO_BLK_F_BLK_SIZE)
+            .add("FLUSH", VIRTIO_BLK_F_FLUSH)
+            .add("TOPOLOGY", VIRTIO_BLK_F_TOPOLOGY)
+            .add("CONFIG_WCE", VIRTIO_BLK_F_CONFIG_WCE)
+            .add("MQ", VIRTIO_BLK_F_MQ)
+            .add("DISCARD", VIRTIO_BLK_F_DISCARD)
+            .add("WRITE_ZEROES", VIRTIO_BLK_F_WRITE_ZEROES)
+            .add("LIFETIME", VIRTIO_BLK_F_LIFETIME)
+            .add("SECURE_ERASE", VIRTIO_BLK_F_SECURE_ERASE)
+            .add("ZONED", VIRTIO_BLK_F_ZONED);
 
     private VirtioBlk() {}
 
     /** Names of the block device's bits that are set, separated by spaces; other bits are left out. */
     public static String featureNames(long features) {
-        StringJoiner text = new StringJoiner(" ");
-        FEATURE_NAMES.forEach((mask, name) -> {
-            if ((features & mask) != 0) {
-                text.add(name);
-            }
-        });
-        return text.toString();
+        return FEATURES.names(features);
     }
 }

@@ -125,6 +125,15 @@ public record VirtioPciOptions(
                 vendorData);
     }
 
+    /**
+     * Whether a device of so many queues can look like this.
+     *
+     * @throws IllegalArgumentException why not
+     */
+    public void check(int queues) {
+        RegisterBar.notifyLength(queues, notifyMultiplier);
+    }
+
     int vectorsFor(int queues) {
         return msixVectors != 0 ? msixVectors : Math.min(queues + 1, MAX_DEFAULT_VECTORS);
     }
