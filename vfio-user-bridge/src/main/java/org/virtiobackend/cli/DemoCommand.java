@@ -95,8 +95,8 @@ public final class DemoCommand implements CliCommand {
 
     private void drive(BackendProcess backend, Path socket, Path image, Path stats) throws IOException {
         BufferPlace place = policy == ServeOptions.Policy.direct ? BufferPlace.guest : BufferPlace.bounce;
-        EmbeddedDisk.Shape shape = new EmbeddedDisk.Shape(
-                DEPTH, REQUEST_BYTES, place, true, features.enabled(), features.disabled());
+        EmbeddedDisk.Shape shape =
+                new EmbeddedDisk.Shape(DEPTH, REQUEST_BYTES, place, true, features.enabled(), features.disabled());
         try (EmbeddedDisk disk = EmbeddedDisk.attach(socket.toString(), shape)) {
             describe(disk);
             new DemoIo(disk, shape, report).run(image);

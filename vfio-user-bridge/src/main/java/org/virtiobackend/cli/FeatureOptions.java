@@ -76,8 +76,8 @@ final class FeatureOptions {
     void check() throws BadInputException {
         for (String name : enabled) {
             if (possible(name) == 0) {
-                throw new BadInputException("--enable-feature: " + name + " is not one of ALL "
-                        + VirtioFeature.names(POSSIBLE));
+                throw new BadInputException(
+                        "--enable-feature: " + name + " is not one of ALL " + VirtioFeature.names(POSSIBLE));
             }
         }
         for (String name : disabled) {

@@ -36,7 +36,7 @@ class BadInputTest {
 
     private void refuses(String message, String... arguments) {
         CommandLineRun run = CommandLineRun.of(arguments);
-        assertEquals(List.of(message.replace("DIR", directory.toString())), run.errLines());
+        assertEquals(List.of(message.replaceAll("\\bDIR\\b", directory.toString())), run.errLines());
         assertEquals(2, run.status());
         assertEquals("", run.out());
         assertFalse(Files.exists(socket));
@@ -97,7 +97,8 @@ class BadInputTest {
             })
     void blkSaysWhatIsWrong(String arguments, String message) {
         List<String> line = new ArrayList<>(List.of("blk", "--socket-path=" + socket, "--image-format=raw"));
-        line.addAll(List.of(arguments.replace("DIR", directory.toString()).split(" ")));
+        line.addAll(
+                List.of(arguments.replaceAll("\\bDIR\\b", directory.toString()).split(" ")));
         refuses("virtio-backend blk: " + message, line.toArray(String[]::new));
     }
 

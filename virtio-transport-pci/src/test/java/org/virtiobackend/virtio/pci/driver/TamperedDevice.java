@@ -14,6 +14,8 @@ final class TamperedDevice implements PciDevice {
     private final Map<Long, Integer> registers = new HashMap<>();
     private final Map<Integer, Long> barSizes = new HashMap<>();
     private long reads;
+    private long lastPosted;
+    private int lastPostedLength;
 
     TamperedDevice(PciDevice real) {
         this.real = real;
@@ -42,6 +44,15 @@ final class TamperedDevice implements PciDevice {
 
     long reads() {
         return reads;
+    }
+
+    /** Value of the last posted write, and its length. */
+    long lastPosted() {
+        return lastPosted;
+    }
+
+    int lastPostedLength() {
+        return lastPostedLength;
     }
 
     @Override
@@ -86,6 +97,8 @@ final class TamperedDevice implements PciDevice {
 
     @Override
     public void barWritePosted(int bar, long offset, int length, long value) throws IOException {
+        lastPosted = value;
+        lastPostedLength = length;
         real.barWritePosted(bar, offset, length, value);
     }
 
