@@ -39,7 +39,9 @@ final class EmbeddedDisk implements AutoCloseable {
             | VIRTIO_BLK_F_DISCARD
             | VIRTIO_BLK_F_WRITE_ZEROES
             | VirtioFeature.VIRTIO_F_EVENT_IDX
-            | VirtioFeature.VIRTIO_F_ACCESS_PLATFORM;
+            | VirtioFeature.VIRTIO_F_ACCESS_PLATFORM
+            | VirtioFeature.VIRTIO_F_ORDER_PLATFORM
+            | VirtioFeature.VIRTIO_F_NOTIF_CONFIG_DATA;
 
     private static final long GUEST_BASE = 1L << 32;
     private static final long RING_BYTES = 4L << 20;

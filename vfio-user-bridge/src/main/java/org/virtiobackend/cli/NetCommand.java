@@ -6,9 +6,11 @@ import java.util.Arrays;
 import java.util.List;
 import org.virtiobackend.devices.net.MacAddress;
 import org.virtiobackend.devices.net.NetSettings;
+import org.virtiobackend.devices.net.VirtioNet;
 import org.virtiobackend.devices.net.backend.NetBackend;
 import org.virtiobackend.devices.net.backend.NetBackendException;
 import org.virtiobackend.devices.net.backend.TapBackend;
+import org.virtiobackend.virtio.FeatureNames;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -81,7 +83,7 @@ public final class NetCommand implements ServingCommand {
         int[] queueSizes = new int[2 * pairs + 1];
         Arrays.fill(queueSizes, queueSize);
         queueSizes[2 * pairs] = NetSettings.CONTROL_QUEUE_SIZE;
-        serveOptions.check(queueSizes);
+        serveOptions.check(queueSizes, FeatureNames.of(VirtioNet.class, "VIRTIO_NET_F_"));
         return new Service(new NetExport(open(descriptors, pairs), settings), serveOptions, 2 * pairs);
     }
 

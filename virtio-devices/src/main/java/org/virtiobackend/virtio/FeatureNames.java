@@ -1,5 +1,6 @@
 package org.virtiobackend.virtio;
 
+import java.lang.reflect.Field;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -13,6 +14,21 @@ public final class FeatureNames {
     /** @param prefix that the specification's names have, for example {@code VIRTIO_BLK_F_} */
     public FeatureNames(String prefix) {
         this.prefix = prefix;
+    }
+
+    /** The constants of a class whose names begin with the prefix, in their order. */
+    public static FeatureNames of(Class<?> constants, String prefix) {
+        FeatureNames names = new FeatureNames(prefix);
+        try {
+            for (Field field : constants.getDeclaredFields()) {
+                if (field.getName().startsWith(prefix)) {
+                    names.add(field.getName().substring(prefix.length()), field.getLong(null));
+                }
+            }
+        } catch (IllegalAccessException e) {
+            throw new IllegalArgumentException(constants + " has constants that are not public", e);
+        }
+        return names;
     }
 
     /** Adds a name, to be written without the prefix. */

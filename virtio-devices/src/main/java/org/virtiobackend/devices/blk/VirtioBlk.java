@@ -82,21 +82,7 @@ public final class VirtioBlk {
     public static final int RANGE_UNMAP = 1;
 
     /** Names of the block device's features. */
-    public static final FeatureNames FEATURES = new FeatureNames("VIRTIO_BLK_F_")
-            .add("SIZE_MAX", VIRTIO_BLK_F_SIZE_MAX)
-            .add("SEG_MAX", VIRTIO_BLK_F_SEG_MAX)
-            .add("GEOMETRY", VIRTIO_BLK_F_GEOMETRY)
-            .add("RO", VIRTIO_BLK_F_RO)
-            .add("BLK_SIZE", VIRTIO_BLK_F_BLK_SIZE)
-            .add("FLUSH", VIRTIO_BLK_F_FLUSH)
-            .add("TOPOLOGY", VIRTIO_BLK_F_TOPOLOGY)
-            .add("CONFIG_WCE", VIRTIO_BLK_F_CONFIG_WCE)
-            .add("MQ", VIRTIO_BLK_F_MQ)
-            .add("DISCARD", VIRTIO_BLK_F_DISCARD)
-            .add("WRITE_ZEROES", VIRTIO_BLK_F_WRITE_ZEROES)
-            .add("LIFETIME", VIRTIO_BLK_F_LIFETIME)
-            .add("SECURE_ERASE", VIRTIO_BLK_F_SECURE_ERASE)
-            .add("ZONED", VIRTIO_BLK_F_ZONED);
+    public static final FeatureNames FEATURES = FeatureNames.of(VirtioBlk.class, "VIRTIO_BLK_F_");
 
     private VirtioBlk() {}
 

@@ -69,6 +69,11 @@ public final class VirtioNetDevice implements VirtioDevice {
     }
 
     @Override
+    public long withoutNeeds(long offered) {
+        return NetFeatures.withoutNeeds(offered);
+    }
+
+    @Override
     public int[] queueMaxSizes() {
         int[] sizes = new int[2 * settings.queuePairs() + 1];
         Arrays.fill(sizes, settings.queueSize());

@@ -14,6 +14,14 @@ public interface VirtioDevice extends AutoCloseable {
     /** Feature bits of the device type that this device offers: bits 0-23 and 50-63 only. */
     long offeredFeatures();
 
+    /**
+     * Features among these that need one which is not: they are not offered either, when the operator takes something away (virtio 1.4
+     * 2.2.2).
+     */
+    default long withoutNeeds(long features) {
+        return 0;
+    }
+
     /** Largest size of each queue, a power of two of at most 32768; the length is the number of queues. */
     int[] queueMaxSizes();
 

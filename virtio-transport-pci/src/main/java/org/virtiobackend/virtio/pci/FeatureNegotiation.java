@@ -23,8 +23,17 @@ final class FeatureNegotiation {
         this.device = device;
         this.policy = policy;
         long all = device.offeredFeatures() | options.transportFeatures() | policy.offeredFeatures();
-        this.offered = all & ~options.disabledFeatures();
+        this.offered = complete(all & ~options.disabledFeatures());
         check(policy);
+    }
+
+    /** Nothing is offered without what it needs (virtio 1.4 2.2.2). */
+    private long complete(long features) {
+        long rest = features;
+        for (long wrong = device.withoutNeeds(rest); wrong != 0; wrong = device.withoutNeeds(rest)) {
+            rest &= ~wrong;
+        }
+        return rest;
     }
 
     private void check(DmaPolicy dmaPolicy) {

@@ -173,6 +173,20 @@ class FeatureNegotiationTest {
     }
 
     @Test
+    void takingAFeatureAwayTakesThoseThatNeedItToo() throws Exception {
+        VirtioPciOptions plain = VirtioPciOptions.defaults();
+        long all = TestDevice.FEATURE_A | TestDevice.FEATURE_B | TestDevice.FEATURE_HIGH;
+        long[][] cases = {
+            {0, all}, {TestDevice.FEATURE_A, 0}, {TestDevice.FEATURE_B, TestDevice.FEATURE_A},
+        };
+        for (long[] less : cases) {
+            try (FunctionFixture f = new FunctionFixture(plain.withDisabledFeatures(less[0]))) {
+                assertEquals(less[1], f.function.offeredFeatures() & all);
+            }
+        }
+    }
+
+    @Test
     void optionsRefuseWhatTheTransportCannotCarry() {
         VirtioPciOptions options = VirtioPciOptions.defaults();
         for (long bit : new long[] {VIRTIO_F_SR_IOV, VIRTIO_F_ADMIN_VQ, VIRTIO_F_SWIOTLB, 1}) {

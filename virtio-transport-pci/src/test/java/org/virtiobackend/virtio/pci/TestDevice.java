@@ -55,6 +55,13 @@ public final class TestDevice implements VirtioDevice {
         return FEATURE_A | FEATURE_B | FEATURE_HIGH;
     }
 
+    /** FEATURE_HIGH needs FEATURE_B, which needs FEATURE_A. */
+    @Override
+    public long withoutNeeds(long features) {
+        return ((features & FEATURE_A) == 0 ? features & FEATURE_B : 0)
+                | ((features & FEATURE_B) == 0 ? features & FEATURE_HIGH : 0);
+    }
+
     @Override
     public int[] queueMaxSizes() {
         return queueMaxSizes;
