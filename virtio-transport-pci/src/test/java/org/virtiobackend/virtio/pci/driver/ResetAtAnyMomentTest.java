@@ -39,8 +39,7 @@ class ResetAtAnyMomentTest {
     @ValueSource(ints = {1, 2, 3, 4})
     void theDeviceWorksAsNewAfterwards(int seed) throws Exception {
         random = new Random(seed);
-        f = new FunctionFixture(
-                VirtioPciOptions.defaults().withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES));
+        f = new FunctionFixture(VirtioPciOptions.defaults().withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES));
         Thread finisher = new Thread(this::finishWhatIsHeld);
         finisher.start();
         try {
@@ -116,7 +115,8 @@ class ResetAtAnyMomentTest {
     private void start() throws Exception {
         release();
         f.enableBusMaster();
-        driver.negotiate(VIRTIO_F_SUSPEND | VIRTIO_F_RING_RESET | random.nextLong() & VirtioPciOptions.SUPPORTED_FEATURES);
+        driver.negotiate(
+                VIRTIO_F_SUSPEND | VIRTIO_F_RING_RESET | random.nextLong() & VirtioPciOptions.SUPPORTED_FEATURES);
         queue = driver.setupQueue(0, 1 << 2 + random.nextInt(4), f.memory, NO_VECTOR);
         driver.start();
     }

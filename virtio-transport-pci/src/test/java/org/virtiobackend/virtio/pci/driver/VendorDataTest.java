@@ -43,7 +43,8 @@ class VendorDataTest {
         VendorData one = new VendorData(0x1b36, new byte[] {1, 2});
         VirtioPciOptions options = VirtioPciOptions.defaults().withVendorData(List.of(one, one, one));
         try (FunctionFixture f = new FunctionFixture(options)) {
-            assertEquals(3, VirtioPciDriver.discover(f.pci).structures().vendorData().size());
+            assertEquals(
+                    3, VirtioPciDriver.discover(f.pci).structures().vendorData().size());
         }
         try (FunctionFixture f = new FunctionFixture()) {
             assertEquals(List.of(), VirtioPciDriver.discover(f.pci).structures().vendorData());
