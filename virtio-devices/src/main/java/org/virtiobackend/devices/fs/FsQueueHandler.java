@@ -30,6 +30,11 @@ final class FsQueueHandler implements QueueHandler {
         return taken;
     }
 
+    @Override
+    public void letGo() {
+        device.server().endWaits();
+    }
+
     private FsRequest requestOf(DescriptorChain chain) {
         FsRequest request = chain.attachment(FsRequest.class);
         if (request == null) {

@@ -5,6 +5,7 @@ import org.virtiobackend.devices.fs.fuse.FuseReply;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.devices.fs.passthrough.FsThread;
 import org.virtiobackend.devices.fs.passthrough.FuseCall;
+import org.virtiobackend.devices.fs.passthrough.LockWait;
 import org.virtiobackend.devices.fs.passthrough.PassthroughServer;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.virtio.device.io.IoPool;
@@ -15,7 +16,7 @@ import org.virtiobackend.virtio.queue.DescriptorChain;
  * One request (virtio 1.4 5.11.6.1), pooled with its chain. It is copied out once; the worker serves what does not wait, and
  * the I/O pool the rest, from a copy of the fixed part.
  */
-final class FsRequest implements IoPool.Task {
+final class FsRequest implements IoPool.Task, LockWait {
     private final VirtioFsDevice device;
     private final PassthroughServer server;
     private final DescriptorChain chain;
@@ -47,6 +48,10 @@ final class FsRequest implements IoPool.Task {
         int result = server.serve(call);
         if (result == FuseCall.WAIT) {
             putOff(request);
+            device.pool().submit(this);
+        } else if (result == FuseCall.AWAIT_LOCK) {
+            putOff(request);
+            server.awaitLock(this);
         } else {
             finish(thread, request, result);
         }
@@ -77,7 +82,23 @@ final class FsRequest implements IoPool.Task {
         }
         kept.copyFixed(request);
         chain.defer();
-        device.pool().submit(this);
+    }
+
+    @Override
+    public FuseRequest request() {
+        return kept;
+    }
+
+    @Override
+    public void answer(int error) {
+        FsThread thread = FsThread.current();
+        thread.reply().begin(kept.order());
+        try {
+            finish(thread, kept, error);
+        } catch (RuntimeException | Error e) {
+            device.fail(e);
+            chain.complete(0);
+        }
     }
 
     private void finish(FsThread thread, FuseRequest request, int result) {

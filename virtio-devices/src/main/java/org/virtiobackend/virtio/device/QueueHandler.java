@@ -24,4 +24,10 @@ public interface QueueHandler {
     default boolean wantsKicks() {
         return true;
     }
+
+    /**
+     * The memory of the queue is to be let go of, and chains are still out: those that wait for the outside are to be completed now.
+     * Called again and again until all are back; the others come by themselves.
+     */
+    default void letGo() {}
 }

@@ -132,6 +132,11 @@ final class FsFixture implements AutoCloseable {
         return answer;
     }
 
+    /** What a change of the memory map does to the device: all chains come back in between. */
+    void refreshMemory() {
+        runtime.refreshMemory();
+    }
+
     /** Forgets on the high-priority queue and waits until that is done. */
     void forget(long nodeId, long times) {
         hiprio.send(message(FUSE_FORGET, nodeId).u64(times), -16);

@@ -76,6 +76,15 @@ public final class FuseReply {
         return this;
     }
 
+    /** Puts bytes {@code ahead} of the end, for {@link #filled}. */
+    public void putAt(int ahead, ByteBuffer source, int offset, int length) {
+        bytes.put(position + ahead, source, offset, length);
+    }
+
+    public boolean isLittleEndian() {
+        return bytes.order() == ByteOrder.LITTLE_ENDIAN;
+    }
+
     /** Takes bytes that a system call has put at {@link #address}. */
     public FuseReply filled(int count) {
         position += count;

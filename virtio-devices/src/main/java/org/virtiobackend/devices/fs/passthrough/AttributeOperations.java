@@ -80,6 +80,9 @@ final class AttributeOperations extends Operations {
             if (result == 0 && (valid & FATTR_TIMES) != 0) {
                 result = changeTimes(call, inode, valid);
             }
+            if (result == 0 && (valid & (FATTR_UID | FATTR_GID | FATTR_SIZE)) != 0) {
+                server.xattrs().dropMappedCapability(call.thread, inode);
+            }
             return result < 0 ? result : replyAttributes(call, inode);
         } finally {
             inode.unpin();

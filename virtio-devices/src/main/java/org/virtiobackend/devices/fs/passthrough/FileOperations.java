@@ -142,6 +142,7 @@ final class FileOperations extends Operations {
             long done = write(call, handle, offset, size);
             call.thread.credentials().keepSetId(true);
             if (done >= 0) {
+                server.xattrs().dropMappedCapability(call.thread, handle.inode());
                 call.out.u32((int) done).u32(0);
             }
             return (int) Math.min(done, 0);
@@ -172,6 +173,7 @@ final class FileOperations extends Operations {
         }
         handles.remove(handle.id());
         handle.unpin();
+        server.lockWaits().somethingReleased();
         return 0;
     }
 
@@ -179,6 +181,9 @@ final class FileOperations extends Operations {
         Handle handle = pinHandle(call, call.in.u64(0));
         if (handle == null) {
             return -Errno.EBADF;
+        }
+        if (server.lockOwners().closed(handle.inode(), call.in.u64(16))) {
+            server.lockWaits().somethingReleased();
         }
         handle.unpin();
         return 0;

@@ -25,6 +25,8 @@ public final class FsThread {
     private final IoVec iov = new IoVec();
     private final NativeBuffer scratch = NativeBuffer.allocate(4096);
 
+    private NativeBuffer list;
+
     private FsThread() {}
 
     /** The calling thread's. */
@@ -54,6 +56,14 @@ public final class FsThread {
 
     IoVec iov() {
         return iov;
+    }
+
+    /** Room for any list of extended attributes. */
+    NativeBuffer list() {
+        if (list == null) {
+            list = NativeBuffer.allocate(64 << 10);
+        }
+        return list;
     }
 
     NativeBuffer scratch() {

@@ -30,6 +30,16 @@ abstract class Operations {
         return handle;
     }
 
+    /** The same if it is a file, not a directory. */
+    final Handle pinFile(FuseCall call, long id) {
+        Handle handle = pinHandle(call, id);
+        if (handle == null || handle instanceof FileHandle) {
+            return handle;
+        }
+        handle.unpin();
+        return null;
+    }
+
     /**
      * Makes the file of a name known; its attributes are then the thread's.
      *

@@ -47,6 +47,11 @@ public record PassthroughOptions(
                 100_000);
     }
 
+    /** Lists name ids, which nobody translates. */
+    boolean servesAcl() {
+        return posixAcl && xattr && xattrMap.isIdentity() && uids == IdMap.IDENTITY && gids == IdMap.IDENTITY;
+    }
+
     public PassthroughOptions withReadOnly() {
         return new PassthroughOptions(
                 true,

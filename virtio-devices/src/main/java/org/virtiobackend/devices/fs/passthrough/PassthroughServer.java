@@ -4,6 +4,7 @@ import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.virtiobackend.devices.fs.fuse.FuseInit;
 import org.virtiobackend.devices.fs.fuse.FuseOpcode;
 import org.virtiobackend.devices.fs.fuse.FuseReply;
 import org.virtiobackend.posix.Errno;
@@ -61,6 +62,13 @@ public final class PassthroughServer implements AutoCloseable {
     private final AttributeOperations attributes;
     private final FileOperations files;
     private final DirectoryOperations directories;
+    private final SpaceOperations space;
+    private final IoctlOperations ioctls;
+    private final XattrOperations xattrs;
+    private final LockOperations locks;
+    private final LockOwners lockOwners;
+    private final LockWaits lockWaits = new LockWaits(this);
+    private volatile boolean extendedSetxattr;
     private volatile ByteOrder order = ByteOrder.LITTLE_ENDIAN;
     private volatile boolean begun;
 
@@ -79,6 +87,7 @@ public final class PassthroughServer implements AutoCloseable {
         this.inodes = new InodeTable(root.duplicate().release(), rootAttributes, options.maxInodes());
         this.handles = new SlotTable<>(options.maxHandles());
         this.entries = new EntryWriter(options);
+        this.lockOwners = new LockOwners(options.maxHandles());
         OpenFlags flags = new OpenFlags(options);
         this.session = new SessionOperations(this);
         this.names = new NameOperations(this);
@@ -86,13 +95,17 @@ public final class PassthroughServer implements AutoCloseable {
         this.attributes = new AttributeOperations(this);
         this.files = new FileOperations(this, flags);
         this.directories = new DirectoryOperations(this);
+        this.space = new SpaceOperations(this);
+        this.ioctls = new IoctlOperations(this);
+        this.xattrs = new XattrOperations(this);
+        this.locks = new LockOperations(this);
     }
 
     /**
      * Serves one request.
      *
      * @return bytes of the reply that stand in the chain after its header already, the rest being in the thread's reply; or a
-     *     negative error number to answer with, or {@link FuseCall#WAIT} or {@link FuseCall#NO_REPLY}
+     *     negative error number to answer with, or {@link FuseCall#WAIT} and the like
      */
     public int serve(FuseCall call) {
         int opcode = call.in.opcode();
@@ -132,10 +145,35 @@ public final class PassthroughServer implements AutoCloseable {
             case FUSE_RELEASEDIR -> directories.releasedir(call);
             case FUSE_ACCESS -> attributes.access(call);
             case FUSE_STATFS -> attributes.statfs(call);
+            case FUSE_SYNCFS -> space.syncfs(call);
+            case FUSE_LSEEK -> space.lseek(call);
+            case FUSE_FALLOCATE -> space.fallocate(call);
+            case FUSE_COPY_FILE_RANGE -> space.copyFileRange(call, false);
+            case FUSE_COPY_FILE_RANGE_64 -> space.copyFileRange(call, true);
+            case FUSE_POLL -> space.poll(call);
+            case FUSE_IOCTL -> ioctls.ioctl(call);
+            case FUSE_GETXATTR -> xattrs.get(call);
+            case FUSE_LISTXATTR -> xattrs.list(call);
+            case FUSE_SETXATTR -> xattrs.set(call);
+            case FUSE_REMOVEXATTR -> xattrs.remove(call);
+            case FUSE_GETLK -> locks.get(call);
+            case FUSE_SETLK -> locks.set(call, false);
+            case FUSE_SETLKW -> locks.set(call, true);
+            case FUSE_INTERRUPT -> session.interrupt(call);
             case FUSE_INIT -> session.init(call);
             case FUSE_DESTROY -> session.destroy();
             default -> -Errno.ENOSYS;
         };
+    }
+
+    /** Takes over a request that {@link #serve} answered with {@link FuseCall#AWAIT_LOCK}; it is answered later. */
+    public void awaitLock(LockWait wait) {
+        lockWaits.add(wait);
+    }
+
+    /** Ends all waiting for locks with an error: the buffers of the requests have to go back. */
+    public void endWaits() {
+        lockWaits.endAll();
     }
 
     /** Byte order of the session: virtio 1.4 5.11.6.1. */
@@ -156,6 +194,8 @@ public final class PassthroughServer implements AutoCloseable {
     /** Forgets the driver. */
     public void end() {
         begun = false;
+        lockWaits.endAll();
+        lockOwners.clear();
         handles.clear();
         inodes.clear();
     }
@@ -163,6 +203,8 @@ public final class PassthroughServer implements AutoCloseable {
     @Override
     public void close() {
         begun = false;
+        lockWaits.close();
+        lockOwners.clear();
         handles.clear();
         inodes.close();
     }
@@ -170,6 +212,7 @@ public final class PassthroughServer implements AutoCloseable {
     void begin(ByteOrder newOrder, long flags) {
         end();
         order = newOrder;
+        extendedSetxattr = (flags & FuseInit.FUSE_SETXATTR_EXT) != 0;
         begun = true;
     }
 
@@ -187,6 +230,27 @@ public final class PassthroughServer implements AutoCloseable {
 
     EntryWriter entries() {
         return entries;
+    }
+
+    XattrOperations xattrs() {
+        return xattrs;
+    }
+
+    LockOwners lockOwners() {
+        return lockOwners;
+    }
+
+    LockWaits lockWaits() {
+        return lockWaits;
+    }
+
+    /** Tries again for a request that waits. */
+    int tryLock(FuseCall call) {
+        return locks.set(call, true);
+    }
+
+    boolean hasExtendedSetxattr() {
+        return extendedSetxattr;
     }
 
     FileOperations files() {

@@ -47,6 +47,11 @@ final class SessionOperations extends Operations {
         return 0;
     }
 
+    /** Only waiting for a lock can be interrupted; everything else ends by itself. */
+    int interrupt(FuseCall call) {
+        return server.lockWaits().interrupt(call.in.u64(0)) ? FuseCall.NO_REPLY : -Errno.EAGAIN;
+    }
+
     int destroy() {
         server.end();
         return 0;
@@ -71,7 +76,11 @@ final class SessionOperations extends Operations {
                 | FUSE_SETXATTR_EXT
                 | FUSE_INIT_EXT
                 | FUSE_CREATE_SUPP_GROUP
+                | FUSE_POSIX_LOCKS
+                | FUSE_FLOCK_LOCKS
+                | FUSE_HAS_IOCTL_DIR
                 | FUSE_ALLOW_IDMAP;
+        flags |= options.servesAcl() ? FUSE_POSIX_ACL : 0;
         flags |= options.submounts() ? FUSE_SUBMOUNTS : 0;
         flags |= options.writeback() ? FUSE_WRITEBACK_CACHE : 0;
         return flags

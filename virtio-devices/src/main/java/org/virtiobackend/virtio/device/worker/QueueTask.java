@@ -216,6 +216,7 @@ final class QueueTask implements ChainCompletion {
             publish();
         }
         if (deferred > 0) {
+            handler.letGo();
             return 0;
         }
         if (stopping) {

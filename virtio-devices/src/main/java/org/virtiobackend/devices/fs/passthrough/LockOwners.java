@@ -1,0 +1,112 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.Map;
+import org.virtiobackend.posix.DirectoryIo;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.FileIo;
+import org.virtiobackend.posix.FileLocks;
+
+/** Open files that hold the byte-range locks of one owner on one inode each. Any thread. */
+final class LockOwners {
+    private record Key(long nodeId, long owner) {}
+
+    private static final class Holder {
+        final int fd;
+        final Inode inode;
+        int pid;
+
+        Holder(int fd, Inode inode) {
+            this.fd = fd;
+            this.inode = inode;
+        }
+
+        void close() {
+            DirectoryIo.close(fd);
+            inode.unpin();
+        }
+    }
+
+    private final Map<Key, Holder> holders = new HashMap<>();
+    private final int limit;
+
+    /** @param limit most owners and inodes at a time */
+    LockOwners(int limit) {
+        this.limit = limit;
+    }
+
+    synchronized int set(FsThread thread, Handle handle, long owner, int pid, int type, long start, long length) {
+        Key key = new Key(handle.inode().id(), owner);
+        Holder holder = holders.get(key);
+        if (holder == null) {
+            if (type == FileLocks.F_UNLCK) {
+                return 0;
+            }
+            int fd = holders.size() < limit ? open(thread, handle.inode()) : -Errno.ENOLCK;
+            if (fd < 0) {
+                return fd;
+            }
+            holder = new Holder(fd, handle.inode());
+            handle.inode().pin(); // the handle keeps it alive, so this does not fail
+            holders.put(key, holder);
+        }
+        holder.pid = pid;
+        return FileLocks.setRange(holder.fd, type, start, length, thread.scratch());
+    }
+
+    synchronized int query(FsThread thread, Handle handle, long owner, int type, long start, long length) {
+        Holder holder = holders.get(new Key(handle.inode().id(), owner));
+        int fd = holder != null ? holder.fd : open(thread, handle.inode());
+        if (fd < 0) {
+            return fd;
+        }
+        int result = FileLocks.queryRange(fd, type, start, length, thread.scratch());
+        if (holder == null) {
+            DirectoryIo.close(fd);
+        }
+        return result;
+    }
+
+    /** The driver's process whose lock is in the way, if there is only one that can be meant; otherwise 0 or the host's. */
+    synchronized int pidOfOther(Inode inode, long owner, int hostPid) {
+        int found = 0;
+        for (Map.Entry<Key, Holder> entry : holders.entrySet()) {
+            if (entry.getValue().inode == inode && entry.getKey().owner() != owner) {
+                if (found != 0) {
+                    return 0;
+                }
+                found = entry.getValue().pid;
+            }
+        }
+        return found != 0 ? found : Math.max(hostPid, 0);
+    }
+
+    /** The owner has closed the file: its locks go, as POSIX has it. True when there may have been some. */
+    synchronized boolean closed(Inode inode, long owner) {
+        if (holders.isEmpty()) {
+            return false;
+        }
+        Holder holder = holders.remove(new Key(inode.id(), owner));
+        if (holder != null) {
+            holder.close();
+        }
+        return holder != null;
+    }
+
+    synchronized void clear() {
+        for (Iterator<Holder> all = holders.values().iterator(); all.hasNext(); ) {
+            all.next().close();
+            all.remove();
+        }
+    }
+
+    private static int open(FsThread thread, Inode inode) {
+        if (!inode.isRegular()) {
+            return -Errno.EBADF;
+        }
+        int fd = thread.proc().reopen(inode.fd(), FileIo.O_RDWR);
+        // a shared lock needs no more than reading
+        return fd >= 0 ? fd : thread.proc().reopen(inode.fd(), FileIo.O_RDONLY);
+    }
+}

@@ -1,0 +1,147 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
+import org.virtiobackend.posix.Errno;
+
+/**
+ * Requests that wait for a lock, and the thread that tries again for them: at once when a lock of this session is released, and
+ * from time to time for locks that others hold. No thread is ever held by a lock, and every wait can be ended.
+ */
+final class LockWaits {
+    private static final long FIRST_PAUSE_MILLIS = 1;
+    private static final long LONGEST_PAUSE_MILLIS = 50;
+
+    private final PassthroughServer server;
+    private final List<LockWait> waits = new ArrayList<>();
+    private Thread thread;
+    private boolean released;
+    private boolean closed;
+
+    LockWaits(PassthroughServer server) {
+        this.server = server;
+    }
+
+    synchronized void add(LockWait wait) {
+        waits.add(wait);
+        if (thread == null) {
+            thread = new Thread(this::run, "fs-locks");
+            thread.setDaemon(true);
+            thread.start();
+        }
+        released = true;
+        notifyAll();
+    }
+
+    synchronized void somethingReleased() {
+        if (!waits.isEmpty()) {
+            released = true;
+            notifyAll();
+        }
+    }
+
+    /** Ends the wait of a request; false when it does not wait. */
+    boolean interrupt(long unique) {
+        LockWait found = null;
+        synchronized (this) {
+            for (int i = 0; i < waits.size() && found == null; i++) {
+                if (waits.get(i).request().unique() == unique) {
+                    found = waits.remove(i);
+                }
+            }
+        }
+        if (found != null) {
+            found.answer(-Errno.EINTR);
+        }
+        return found != null;
+    }
+
+    /** Ends all waits: their buffers have to go back. */
+    void endAll() {
+        List<LockWait> all;
+        synchronized (this) {
+            if (waits.isEmpty()) {
+                return;
+            }
+            all = new ArrayList<>(waits);
+            waits.clear();
+        }
+        all.forEach(wait -> wait.answer(-Errno.ENOLCK));
+    }
+
+    void close() {
+        Thread running;
+        synchronized (this) {
+            closed = true;
+            running = thread;
+            notifyAll();
+        }
+        endAll();
+        if (running != null) {
+            boolean interrupted = false;
+            while (running.isAlive()) {
+                try {
+                    running.join();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private void run() {
+        FsThread context = FsThread.current();
+        FuseCall call = new FuseCall(null, null);
+        long pause = FIRST_PAUSE_MILLIS;
+        while (pauseOrEnd(pause)) {
+            boolean any = tryAll(call, context);
+            pause = any ? FIRST_PAUSE_MILLIS : Math.min(pause * 2, LONGEST_PAUSE_MILLIS);
+        }
+    }
+
+    /** False at the end. */
+    private synchronized boolean pauseOrEnd(long millis) {
+        while (!closed && !released) {
+            try {
+                wait(waits.isEmpty() ? 0 : millis);
+            } catch (InterruptedException e) {
+                // nobody has a reason to interrupt this thread: look again
+            }
+            if (!waits.isEmpty()) {
+                break;
+            }
+        }
+        released = false;
+        return !closed;
+    }
+
+    /** True when somebody got a lock. */
+    private boolean tryAll(FuseCall call, FsThread context) {
+        boolean any = false;
+        for (int i = 0; ; ) {
+            LockWait done = null;
+            int result;
+            synchronized (this) {
+                if (i >= waits.size()) {
+                    return any;
+                }
+                FuseRequest request = waits.get(i).request();
+                call.on(context, request, 0, true);
+                result = server.tryLock(call);
+                if (result == FuseCall.AWAIT_LOCK) {
+                    i++;
+                } else {
+                    done = waits.remove(i);
+                }
+            }
+            if (done != null) {
+                any = true;
+                done.answer(result);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+package org.virtiobackend.devices.fs.passthrough;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.ExtendedAttributes;
+import org.virtiobackend.posix.NativeBuffer;
+
+/** Extended attributes: GETXATTR, LISTXATTR, SETXATTR, REMOVEXATTR, under their names or a prefix. */
+final class XattrOperations extends Operations {
+    private static final int NAME_MAX = 255;
+    private static final int SIZE_MAX = 64 << 10;
+    private static final int FUSE_SETXATTR_ACL_KILL_SGID = 1;
+    private static final byte[] ACL = "system.posix_acl_".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] CAPABILITY = "security.capability".getBytes(StandardCharsets.US_ASCII);
+
+    private final byte[] prefix;
+    private final boolean acl;
+
+    XattrOperations(PassthroughServer server) {
+        super(server);
+        this.prefix = options.xattrMap().prefix();
+        this.acl = options.servesAcl();
+    }
+
+    int get(FuseCall call) {
+        long name = name(call, 8);
+        if (name < 0) {
+            return (int) name;
+        }
+        Inode inode = inodes.pin(call.in.nodeId());
+        if (inode == null) {
+            return -Errno.ESTALE;
+        }
+        try {
+            int wanted = call.in.u32(0);
+            int room = wanted == 0 ? 0 : call.roomFor(wanted);
+            if (room == 0 && wanted != 0) {
+                return -Errno.ERANGE;
+            }
+            int size = ExtendedAttributes.get(call.thread.proc(), inode.fd(), name, call.out.address(), room);
+            return reply(call, wanted, size);
+        } finally {
+            inode.unpin();
+        }
+    }
+
+    int list(FuseCall call) {
+        if (!options.xattr()) {
+            return -Errno.ENOSYS;
+        }
+        Inode inode = inodes.pin(call.in.nodeId());
+        if (inode == null) {
+            return -Errno.ESTALE;
+        }
+        try {
+            int wanted = call.in.u32(0);
+            int room = wanted == 0 ? 0 : call.roomFor(wanted);
+            if (room == 0 && wanted != 0) {
+                return -Errno.ERANGE;
+            }
+            int size = prefix.length == 0
+                    ? ExtendedAttributes.list(call.thread.proc(), inode.fd(), call.out.address(), room)
+                    : listMapped(call, inode, room);
+            return reply(call, wanted, size);
+        } finally {
+            inode.unpin();
+        }
+    }
+
+    int set(FuseCall call) {
+        FuseRequest in = call.in;
+        int nameAt = server.hasExtendedSetxattr() ? 16 : 8;
+        long name = name(call, nameAt);
+        if (name < 0) {
+            return (int) name;
+        }
+        int valueAt = nameAt + in.textLength(nameAt) + 1;
+        long size = in.u32(0) & 0xffff_ffffL;
+        if (size > SIZE_MAX) {
+            return -Errno.E2BIG;
+        }
+        if (size > in.argumentBytes() - valueAt) {
+            return -Errno.EINVAL;
+        }
+        Inode inode = inodes.pin(in.nodeId());
+        if (inode == null) {
+            return -Errno.ESTALE;
+        }
+        try {
+            boolean kill = nameAt == 16 && (in.u32(8) & FUSE_SETXATTR_ACL_KILL_SGID) != 0;
+            call.thread.credentials().keepSetId(!kill);
+            return ExtendedAttributes.set(
+                    call.thread.proc(), inode.fd(), name, in.address(valueAt), (int) size, in.u32(4));
+        } finally {
+            call.thread.credentials().keepSetId(true);
+            inode.unpin();
+        }
+    }
+
+    int remove(FuseCall call) {
+        long name = name(call, 0);
+        if (name < 0) {
+            return (int) name;
+        }
+        Inode inode = inodes.pin(call.in.nodeId());
+        if (inode == null) {
+            return -Errno.ESTALE;
+        }
+        try {
+            return ExtendedAttributes.remove(call.thread.proc(), inode.fd(), name);
+        } finally {
+            inode.unpin();
+        }
+    }
+
+    /** The host drops security.capability of a file that changes; under another name that is up to us. Always 0. */
+    int dropMappedCapability(FsThread thread, Inode inode) {
+        if (prefix.length > 0) {
+            ByteBuffer bytes = thread.scratch().buffer();
+            bytes.put(0, prefix).put(prefix.length, CAPABILITY).put(prefix.length + CAPABILITY.length, (byte) 0);
+            ExtendedAttributes.remove(thread.proc(), inode.fd(), thread.scratch().address());
+        }
+        return 0;
+    }
+
+    private static int reply(FuseCall call, int wanted, int size) {
+        if (size < 0) {
+            return size;
+        }
+        if (wanted == 0) {
+            if (call.room() < 8) {
+                return -Errno.EINVAL;
+            }
+            call.out.u32(size).u32(0);
+        } else {
+            call.out.filled(size);
+        }
+        return 0;
+    }
+
+    /** Where the host's name of the attribute is, or a negative error number. */
+    private long name(FuseCall call, int at) {
+        if (!options.xattr()) {
+            return -Errno.ENOSYS;
+        }
+        int length = call.in.textLength(at);
+        if (length <= 0 || prefix.length + length > NAME_MAX) {
+            return length < 0 ? -Errno.EINVAL : -Errno.ERANGE;
+        }
+        if (!acl && startsWith(call.in, at, ACL)) {
+            return -Errno.EOPNOTSUPP;
+        }
+        if (prefix.length == 0) {
+            return call.in.address(at);
+        }
+        ByteBuffer bytes = call.thread.scratch().buffer();
+        bytes.put(0, prefix);
+        for (int i = 0; i <= length; i++) {
+            bytes.put(prefix.length + i, call.in.u8(at + i));
+        }
+        return call.thread.scratch().address();
+    }
+
+    private static boolean startsWith(FuseRequest in, int at, byte[] text) {
+        for (int i = 0; i < text.length; i++) {
+            if (in.u8(at + i) != text[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Names below the prefix, without it; returns their bytes. */
+    private int listMapped(FuseCall call, Inode inode, int room) {
+        NativeBuffer list = call.thread.list();
+        int bytes = ExtendedAttributes.list(call.thread.proc(), inode.fd(), list.address(), list.size());
+        ByteBuffer names = list.buffer();
+        int total = 0;
+        int end;
+        for (int at = 0; at < bytes; at = end) {
+            end = at;
+            while (names.get(end++) != 0) {}
+            if (!isMapped(names, at, end)) {
+                continue;
+            }
+            int length = end - at - prefix.length;
+            if (room > 0) {
+                if (total + length > room) {
+                    return -Errno.ERANGE;
+                }
+                call.out.putAt(total, names, at + prefix.length, length);
+            }
+            total += length;
+        }
+        return Math.min(bytes, 0) < 0 ? bytes : total;
+    }
+
+    private boolean isMapped(ByteBuffer names, int at, int end) {
+        if (end - at - 1 <= prefix.length) {
+            return false;
+        }
+        for (int i = 0; i < prefix.length; i++) {
+            if (names.get(at + i) != prefix[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+}

@@ -1,0 +1,184 @@
+package org.virtiobackend.devices.fs;
+
+import static org.junit.jupiter.api.Assertions.*;
+import static org.virtiobackend.devices.fs.FsFixture.*;
+import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
+
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.fs.driver.FuseAnswer;
+import org.virtiobackend.devices.fs.driver.FuseMessage;
+import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.FileIo;
+import org.virtiobackend.posix.FileLocks;
+import org.virtiobackend.posix.NativeBuffer;
+
+/** Locks between the driver's owners, and between driver and host. */
+class LockTest {
+    private static final int READ = 0;
+    private static final int WRITE = 1;
+    private static final int NONE = 2;
+    private static final int FLOCK = 1;
+
+    @TempDir
+    private Path root;
+
+    private FsFixture fs;
+    private long node;
+    private long fh;
+    private Fd host;
+
+    @BeforeEach
+    void start() throws Exception {
+        Files.writeString(root.resolve("f"), "content");
+        fs = new FsFixture(root, PassthroughOptions.defaults());
+        node = fs.node(ROOT, "f");
+        fh = fs.handle(node, O_RDWR);
+        host = FileIo.open(root.resolve("f").toString(), FileIo.O_RDWR, 0);
+    }
+
+    @AfterEach
+    void stop() {
+        host.close();
+        fs.close();
+    }
+
+    private FuseMessage lock(int opcode, long owner, int type, long from, long to, int flags) {
+        return fs.message(opcode, node)
+                .u64(fh)
+                .u64(owner)
+                .u64(from)
+                .u64(to)
+                .u32(type)
+                .u32(77)
+                .u32(flags)
+                .u32(0);
+    }
+
+    private int set(long owner, int type, long from, long to) throws Exception {
+        return fs.call(lock(FUSE_SETLK, owner, type, from, to, 0), 0).error();
+    }
+
+    @Test
+    void ownersExcludeEachOtherWhereTheyOverlap() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        assertEquals(-Errno.EAGAIN, set(2, READ, 5, 20));
+        assertEquals(0, set(2, WRITE, 10, 20));
+        assertEquals(0, set(1, WRITE, 3, 4), "its own again");
+        assertEquals(0, set(1, NONE, 0, 9));
+        assertEquals(0, set(2, READ, 5, 9));
+    }
+
+    @Test
+    void tellsWhatIsInTheWay() throws Exception {
+        assertEquals(0, set(1, WRITE, 5, Long.MAX_VALUE));
+        FuseAnswer found = fs.call(lock(FUSE_GETLK, 2, READ, 0, 100, 0), 24);
+        assertEquals(5, found.u64(0));
+        assertEquals(Long.MAX_VALUE, found.u64(8));
+        assertEquals(WRITE, found.u32(16));
+        assertEquals(77, found.u32(20));
+        assertEquals(NONE, fs.call(lock(FUSE_GETLK, 1, READ, 0, 100, 0), 24).u32(16), "not its own");
+        assertEquals(NONE, fs.call(lock(FUSE_GETLK, 2, READ, 0, 4, 0), 24).u32(16));
+    }
+
+    @Test
+    void locksHoldBetweenDriverAndHost() throws Exception {
+        NativeBuffer memory = NativeBuffer.allocate(FileLocks.BYTES);
+        assertEquals(0, set(1, WRITE, 0, 9));
+        assertEquals(-Errno.EAGAIN, FileLocks.setRange(host.value(), READ, 0, 5, memory));
+        assertEquals(0, FileLocks.setRange(host.value(), WRITE, 10, 5, memory));
+        assertEquals(-Errno.EAGAIN, set(1, WRITE, 0, 10));
+        try (FileChannel ours = FileChannel.open(root.resolve("f"), StandardOpenOption.WRITE)) {
+            assertNull(ours.tryLock(0, 5, false), "a lock of the traditional kind");
+        }
+    }
+
+    @Test
+    void closingTheFileDropsTheOwnersLocks() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        assertEquals(0, fs.call(fs.message(FUSE_FLUSH, node).u64(fh).u32(0).u32(0).u64(1), 0).error());
+        assertEquals(0, set(2, WRITE, 0, 9));
+    }
+
+    @Test
+    void wholeFileLocksBelongToTheOpenFile() throws Exception {
+        assertEquals(0, fs.call(lock(FUSE_SETLK, 1, WRITE, 0, 0, FLOCK), 0).error());
+        assertEquals(-Errno.EAGAIN, FileLocks.setWhole(host.value(), READ));
+        long other = fs.handle(node, O_RDONLY);
+        FuseMessage again = fs.message(FUSE_SETLK, node)
+                .u64(other)
+                .u64(1)
+                .u64(0)
+                .u64(0)
+                .u32(READ)
+                .u32(77)
+                .u32(FLOCK)
+                .u32(0);
+        assertEquals(-Errno.EAGAIN, fs.call(again, 0).error());
+        assertEquals(0, fs.release(node, fh).error());
+        assertEquals(0, FileLocks.setWhole(host.value(), WRITE));
+    }
+
+    @Test
+    void aWaitingLockHoldsUpNothingAndComesWhenTheOtherGoes() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        long waiting = fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0);
+        assertEquals(0, fs.getattr(node).error(), "others are served meanwhile");
+        assertEquals(1, fs.requests.pending());
+        fs.requests.send(lock(FUSE_SETLK, 1, NONE, 0, 9, 0), 0);
+        assertEquals(0, fs.await(fs.requests).error());
+        FuseAnswer granted = fs.await(fs.requests);
+        assertEquals(0, granted.error());
+        assertEquals(waiting, granted.unique());
+        assertEquals(-Errno.EAGAIN, set(1, READ, 0, 9));
+    }
+
+    @Test
+    void aWaitingLockComesWhenTheHostLetsGo() throws Exception {
+        assertEquals(0, FileLocks.setWhole(host.value(), WRITE));
+        fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 0, 9, FLOCK), 0);
+        assertEquals(0, fs.getattr(node).error());
+        assertEquals(0, FileLocks.setWhole(host.value(), NONE));
+        assertEquals(0, fs.await(fs.requests).error());
+    }
+
+    @Test
+    void aWaitCanBeInterrupted() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        long waiting = fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0);
+        assertEquals(0, fs.getattr(node).error());
+        fs.hiprio.send(fs.message(FUSE_INTERRUPT, 0).u64(waiting), 0);
+        assertEquals(0, fs.await(fs.hiprio).length(), "no answer to an interrupt that hit");
+        FuseAnswer interrupted = fs.await(fs.requests);
+        assertEquals(waiting, interrupted.unique());
+        assertEquals(-Errno.EINTR, interrupted.error());
+        fs.hiprio.send(fs.message(FUSE_INTERRUPT, 0).u64(waiting), 0);
+        assertEquals(-Errno.EAGAIN, fs.await(fs.hiprio).error());
+    }
+
+    @Test
+    void memoryThatGoesEndsTheWait() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0);
+        assertEquals(0, fs.getattr(node).error());
+        fs.refreshMemory();
+        assertEquals(-Errno.ENOLCK, fs.await(fs.requests).error());
+        assertEquals(0, fs.getattr(node).error());
+    }
+
+    @Test
+    void nonsenseIsRefused() throws Exception {
+        assertEquals(-Errno.EINVAL, set(1, 7, 0, 9));
+        assertEquals(-Errno.EINVAL, set(1, WRITE, 9, 0));
+        assertEquals(-Errno.EINVAL, set(1, WRITE, -5, 0));
+        assertEquals(-Errno.EINVAL, fs.call(lock(FUSE_GETLK, 1, READ, -1, -1, 0), 24).error());
+    }
+}
