@@ -9,8 +9,10 @@ import org.virtiobackend.devices.fs.passthrough.CachePolicy;
 import org.virtiobackend.devices.fs.passthrough.IdMap;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
+import org.virtiobackend.devices.fs.passthrough.XattrMap;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.FileSpace;
+import org.virtiobackend.posix.Landlock;
 import org.virtiobackend.virtio.device.io.IoPool;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,6 +37,14 @@ public final class FsCommand implements ServingCommand {
         Cache(CachePolicy policy) {
             this.policy = policy;
         }
+    }
+
+    /** How the process is shut in. */
+    enum Sandbox {
+        /** By landlock if the kernel has it. */
+        auto,
+        landlock,
+        none
     }
 
     private static final String CAPABILITIES = "{\"type\": \"fs\", \"features\": [\"read-only\"]}";
@@ -64,6 +74,27 @@ public final class FsCommand implements ServingCommand {
 
     @Option(names = "--writeback", description = "the guest may collect writes before it sends them")
     private boolean writeback;
+
+    @Option(names = "--xattr", description = "serve extended attributes")
+    private boolean xattr;
+
+    @Option(
+            names = "--xattr-prefix",
+            paramLabel = "PREFIX",
+            description =
+                    "keep the guest's extended attributes under this prefix, e.g. user.virtiofs. (implies --xattr)")
+    private String xattrPrefix;
+
+    @Option(names = "--posix-acl", description = "serve access control lists (implies --xattr)")
+    private boolean posixAcl;
+
+    @Option(
+            names = "--sandbox",
+            paramLabel = "MODE",
+            defaultValue = "auto",
+            description = "landlock: once it serves, the process reaches no files but the shared ones; none; or auto:"
+                    + " landlock where the kernel has it (default). Not with serve --config")
+    private Sandbox sandbox;
 
     @Option(names = "--allow-direct-io", description = "O_DIRECT in the guest is O_DIRECT on the host")
     private boolean directIo;
@@ -120,12 +151,25 @@ public final class FsCommand implements ServingCommand {
             System.out.println(CAPABILITIES);
             return ExitStatus.OK;
         }
-        ServerProcess.serve(service());
+        FsExport export = export();
+        if (sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() > 0) {
+            try {
+                FsSandbox.enter(export.root(), readOnly, deviceNodes, serveOptions);
+            } catch (ErrnoException e) {
+                export.close();
+                throw new BadInputException("--sandbox=" + sandbox + ": " + e.getMessage());
+            }
+        }
+        ServerProcess.serve(new Service(export, serveOptions, queues + 1));
         return ExitStatus.OK;
     }
 
     @Override
     public Service service() throws BadInputException, IOException {
+        return new Service(export(), serveOptions, queues + 1);
+    }
+
+    private FsExport export() throws BadInputException {
         FsSettings settings = settings();
         int[] queueSizes = new int[queues + 1];
         Arrays.fill(queueSizes, queueSize);
@@ -133,8 +177,7 @@ public final class FsCommand implements ServingCommand {
         check("--io-threads", ioThreads, 1024);
         check("--max-clients", maxClients, 256);
         SharedDirectory directory = open(options());
-        FsExport export = new FsExport(directory, new IoPool(ioThreads), settings, maxClients);
-        return new Service(export, serveOptions, queues + 1);
+        return new FsExport(directory, new IoPool(ioThreads), settings, maxClients);
     }
 
     private static void check(String option, int value, int max) throws BadInputException {
@@ -157,21 +200,33 @@ public final class FsCommand implements ServingCommand {
     private PassthroughOptions options() throws BadInputException {
         long descriptors = FileSpace.raiseDescriptorLimit(DESCRIPTORS) - RESERVED_DESCRIPTORS;
         int each = (int) Math.max(64, Math.min(descriptors, DESCRIPTORS) / maxClients);
-        PassthroughOptions defaults = PassthroughOptions.defaults();
+        boolean translated = !uidRules.isEmpty() || !gidRules.isEmpty();
+        if (posixAcl && (xattrPrefix != null || translated)) {
+            throw new BadInputException("--posix-acl does not go with --xattr-prefix, --translate-uid or"
+                    + " --translate-gid: the lists name the host's ids");
+        }
         return new PassthroughOptions(
                 readOnly,
                 cache.policy,
                 writeback,
-                false,
-                false,
+                xattr || posixAcl || xattrPrefix != null,
+                posixAcl,
                 deviceNodes,
                 directIo,
                 !noSubmounts,
                 ids("--translate-uid", uidRules),
                 ids("--translate-gid", gidRules),
-                defaults.xattrMap(),
+                xattrMap(),
                 each - each / 4,
                 each / 4);
+    }
+
+    private XattrMap xattrMap() throws BadInputException {
+        try {
+            return xattrPrefix == null ? XattrMap.IDENTITY : XattrMap.prefixed(xattrPrefix);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--xattr-prefix: " + e.getMessage());
+        }
     }
 
     private static IdMap ids(String option, List<String> rules) throws BadInputException {

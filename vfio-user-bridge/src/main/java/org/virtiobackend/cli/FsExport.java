@@ -5,6 +5,7 @@ import org.virtiobackend.devices.fs.FsSettings;
 import org.virtiobackend.devices.fs.VirtioFsDevice;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
 import org.virtiobackend.posix.ErrnoException;
+import org.virtiobackend.posix.Fd;
 import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.device.io.IoPool;
 
@@ -21,6 +22,11 @@ final class FsExport implements Export {
         this.pool = pool;
         this.settings = settings;
         this.maxClients = maxClients;
+    }
+
+    /** An O_PATH descriptor of the directory; stays this object's. */
+    Fd root() {
+        return directory.root();
     }
 
     @Override

@@ -104,7 +104,10 @@ class LockTest {
     @Test
     void closingTheFileDropsTheOwnersLocks() throws Exception {
         assertEquals(0, set(1, WRITE, 0, 9));
-        assertEquals(0, fs.call(fs.message(FUSE_FLUSH, node).u64(fh).u32(0).u32(0).u64(1), 0).error());
+        assertEquals(
+                0,
+                fs.call(fs.message(FUSE_FLUSH, node).u64(fh).u32(0).u32(0).u64(1), 0)
+                        .error());
         assertEquals(0, set(2, WRITE, 0, 9));
     }
 
@@ -179,6 +182,7 @@ class LockTest {
         assertEquals(-Errno.EINVAL, set(1, 7, 0, 9));
         assertEquals(-Errno.EINVAL, set(1, WRITE, 9, 0));
         assertEquals(-Errno.EINVAL, set(1, WRITE, -5, 0));
-        assertEquals(-Errno.EINVAL, fs.call(lock(FUSE_GETLK, 1, READ, -1, -1, 0), 24).error());
+        assertEquals(
+                -Errno.EINVAL, fs.call(lock(FUSE_GETLK, 1, READ, -1, -1, 0), 24).error());
     }
 }

@@ -43,13 +43,14 @@ class SpaceAndXattrTest {
         assertEquals(1 << 20, Files.size(root.resolve("f")));
         fs.write(node, fh, 0, new byte[1 << 20]);
         assertEquals(0, fallocate(node, fh, 3, 65536, 65536), "a hole");
-        FuseAnswer hole = fs.call(
-                fs.message(FUSE_LSEEK, node).u64(fh).u64(0).u32(4).u32(0), 8);
+        FuseAnswer hole =
+                fs.call(fs.message(FUSE_LSEEK, node).u64(fh).u64(0).u32(4).u32(0), 8);
         assertEquals(0, hole.error());
         assertTrue(hole.u64(0) == 65536 || hole.u64(0) == 1 << 20, "where the file system has holes or has none");
         assertEquals(
                 -Errno.EINVAL,
-                fs.call(fs.message(FUSE_LSEEK, node).u64(fh).u64(0).u32(0).u32(0), 8).error());
+                fs.call(fs.message(FUSE_LSEEK, node).u64(fh).u64(0).u32(0).u32(0), 8)
+                        .error());
     }
 
     private int fallocate(long node, long fh, int mode, long offset, long length) throws Exception {
@@ -94,7 +95,12 @@ class SpaceAndXattrTest {
         start(PassthroughOptions.defaults());
         long node = fs.node(ROOT, "f");
         FuseAnswer ready = fs.call(
-                fs.message(FUSE_POLL, node).u64(fs.handle(node, O_RDWR)).u64(0).u32(0).u32(5), 8);
+                fs.message(FUSE_POLL, node)
+                        .u64(fs.handle(node, O_RDWR))
+                        .u64(0)
+                        .u32(0)
+                        .u32(5),
+                8);
         assertEquals(5, ready.u32(0));
     }
 
@@ -173,13 +179,19 @@ class SpaceAndXattrTest {
         assertEquals(0, result);
         assertEquals(5, hostView().size("colour"));
         assertEquals(5, getxattr(node, "user.colour", 0).u32(0));
-        assertArrayEquals("green".getBytes(UTF_8), getxattr(node, "user.colour", 100).bytes(0));
+        assertArrayEquals(
+                "green".getBytes(UTF_8), getxattr(node, "user.colour", 100).bytes(0));
         assertEquals(-Errno.ERANGE, getxattr(node, "user.colour", 3).error());
         assertEquals("user.colour\0", new String(listxattr(node, 100).bytes(0), UTF_8));
         assertEquals(12, listxattr(node, 0).u32(0));
-        assertEquals(0, fs.call(fs.message(FUSE_REMOVEXATTR, node).text("user.colour"), 0).error());
+        assertEquals(
+                0,
+                fs.call(fs.message(FUSE_REMOVEXATTR, node).text("user.colour"), 0)
+                        .error());
         assertEquals(-Errno.ENODATA, getxattr(node, "user.colour", 100).error());
-        assertEquals(-Errno.EOPNOTSUPP, getxattr(node, "system.posix_acl_access", 100).error());
+        assertEquals(
+                -Errno.EOPNOTSUPP,
+                getxattr(node, "system.posix_acl_access", 100).error());
     }
 
     @Test

@@ -20,6 +20,7 @@ public final class FuseDriver {
     private final Runnable kick;
     private final Map<Integer, Pending> pending = new HashMap<>();
     private long nextUnique = 2;
+    private DmaBuffer lastRequest;
 
     private record Pending(DmaBuffer request, DmaBuffer reply, ByteOrder order) {}
 
@@ -47,6 +48,7 @@ public final class FuseDriver {
     public void sendRaw(byte[] request, int writableBytes, ByteOrder order) {
         DmaBuffer out = allocate(Math.max(1, request.length));
         out.memory().put(out.offset(), request, 0, request.length);
+        lastRequest = out;
         DmaBuffer in = writableBytes > 0 ? allocate(writableBytes) : null;
         DmaBuffer[] readable = {out};
         DmaBuffer[] writable = {in};
@@ -79,6 +81,11 @@ public final class FuseDriver {
     /** Requests that were not answered yet. */
     public int pending() {
         return pending.size();
+    }
+
+    /** Where the last request was put, for who wants to change it while the device reads it. */
+    public DmaBuffer lastRequest() {
+        return lastRequest;
     }
 
     private static FuseAnswer answer(Pending done, long used) {

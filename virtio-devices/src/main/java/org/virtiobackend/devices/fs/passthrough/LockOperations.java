@@ -28,7 +28,9 @@ final class LockOperations extends Operations {
         }
         try {
             NativeBuffer memory = call.thread.scratch();
-            int result = isRange(in) ? owners.query(call.thread, handle, in.u64(8), type(in), in.u64(16), length(in)) : -Errno.EINVAL;
+            int result = isRange(in)
+                    ? owners.query(call.thread, handle, in.u64(8), type(in), in.u64(16), length(in))
+                    : -Errno.EINVAL;
             if (result < 0) {
                 return result;
             }
@@ -54,9 +56,7 @@ final class LockOperations extends Operations {
         }
         try {
             int type = type(in);
-            int result = (in.u32(40) & FUSE_LK_FLOCK) != 0
-                    ? setWhole(handle, type)
-                    : setRange(call, handle, type);
+            int result = (in.u32(40) & FUSE_LK_FLOCK) != 0 ? setWhole(handle, type) : setRange(call, handle, type);
             if (result == 0 && type != FileLocks.F_WRLCK) {
                 server.lockWaits().somethingReleased();
             }

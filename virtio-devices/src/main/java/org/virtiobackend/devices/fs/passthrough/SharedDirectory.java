@@ -33,6 +33,11 @@ public final class SharedDirectory implements AutoCloseable {
         return path;
     }
 
+    /** An O_PATH descriptor of it; stays this object's. */
+    public Fd root() {
+        return root;
+    }
+
     /** A session for one driver; the caller closes it. */
     public PassthroughServer newServer() throws ErrnoException {
         return new PassthroughServer(root, options);

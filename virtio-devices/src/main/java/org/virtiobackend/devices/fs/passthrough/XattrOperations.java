@@ -120,7 +120,8 @@ final class XattrOperations extends Operations {
         if (prefix.length > 0) {
             ByteBuffer bytes = thread.scratch().buffer();
             bytes.put(0, prefix).put(prefix.length, CAPABILITY).put(prefix.length + CAPABILITY.length, (byte) 0);
-            ExtendedAttributes.remove(thread.proc(), inode.fd(), thread.scratch().address());
+            ExtendedAttributes.remove(
+                    thread.proc(), inode.fd(), thread.scratch().address());
         }
         return 0;
     }
