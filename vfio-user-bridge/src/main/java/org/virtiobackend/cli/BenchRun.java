@@ -9,6 +9,9 @@ import org.virtiobackend.devices.blk.driver.BlkDriver;
  * once per completion, publishes what it submits in batches, and notifies only a device that asks for it.
  */
 final class BenchRun {
+    /** Payload after which the device sees what is submitted, so that it works on it while this side goes on. */
+    private static final int PUBLISH_BYTES = 32 << 10;
+
     private final EmbeddedDisk disk;
     private final BlkDriver requests;
     private final BenchLoad load;
@@ -20,6 +23,7 @@ final class BenchRun {
 
     private int waiting;
     private int out;
+    private int unpublished;
     private final LatencyHistogram latencies = new LatencyHistogram();
     private long random = 0x9e3779b97f4a7c15L;
     private long next;
@@ -88,6 +92,11 @@ final class BenchRun {
                 check(slot);
                 out--;
                 submit(slot, now);
+                unpublished += load.blockBytes();
+                if (unpublished >= PUBLISH_BYTES) {
+                    unpublished = 0;
+                    disk.publish();
+                }
                 slot = requests.poll();
             } while (slot >= 0);
             for (int retries = waiting; retries > 0; retries--) {

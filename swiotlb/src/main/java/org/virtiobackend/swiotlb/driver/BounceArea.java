@@ -2,11 +2,16 @@ package org.virtiobackend.swiotlb.driver;
 
 import java.util.BitSet;
 
-/** A part of the pool with a lock of its own: runs of slots, next fit. Thread-safe. */
+/**
+ * A part of the pool with a lock of its own: runs of slots, lowest first, so that a driver with few requests out stays in few
+ * slots, which both sides then have in their caches. Thread-safe.
+ */
 final class BounceArea {
     private final int slots;
     private final BitSet taken;
-    private int cursor;
+    /** No slot below it is free. */
+    private int lowest;
+
     private int used;
     private int highWater;
 
@@ -17,13 +22,10 @@ final class BounceArea {
 
     /** @return first slot of a run of {@code count}, a multiple of {@code alignment} slots, or -1 */
     synchronized int take(int count, int alignment) {
-        int found = search(cursor, slots, count, alignment);
-        if (found < 0) {
-            found = search(0, Math.min(slots, cursor + count), count, alignment);
-        }
+        lowest = taken.nextClearBit(lowest);
+        int found = search(lowest, count, alignment);
         if (found >= 0) {
             taken.set(found, found + count);
-            cursor = found + count == slots ? 0 : found + count;
             used += count;
             highWater = Math.max(highWater, used);
         }
@@ -35,6 +37,7 @@ final class BounceArea {
             throw new IllegalStateException("slot " + first + " was given back twice");
         }
         taken.clear(first, first + count);
+        lowest = Math.min(lowest, first);
         used -= count;
     }
 
@@ -46,9 +49,9 @@ final class BounceArea {
         return highWater;
     }
 
-    private int search(int from, int to, int count, int alignment) {
-        int at = alignUp(taken.nextClearBit(from), alignment);
-        while (at + count <= to) {
+    private int search(int from, int count, int alignment) {
+        int at = alignUp(from, alignment);
+        while (at + count <= slots) {
             int next = taken.nextSetBit(at);
             if (next < 0 || next >= at + count) {
                 return at;

@@ -17,6 +17,8 @@ public final class BouncePool implements DriverMemory {
     public static final int SLOT_BYTES = 2048;
 
     private static final int SLOT_SHIFT = 11;
+    private static final int PAGE_BYTES = 4096;
+    private static final int PAGE_SLOTS = PAGE_BYTES / SLOT_BYTES;
     private static final int MIN_AREA_SLOTS = 512;
 
     private final Mapping region;
@@ -64,7 +66,8 @@ public final class BouncePool implements DriverMemory {
      * @return false when the pool is full: nothing is mapped
      */
     public boolean map(ByteBuffer data, int offset, int length, Direction direction, int hint, Bounce out) {
-        if (!take(length, 1, hint, out)) {
+        // A page is one entry of either side's TLB, when there is the choice.
+        if (!(length >= PAGE_BYTES && take(length, PAGE_SLOTS, hint, out)) && !take(length, 1, hint, out)) {
             failures.increment();
             return false;
         }

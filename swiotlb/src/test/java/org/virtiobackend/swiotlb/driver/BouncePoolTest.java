@@ -77,6 +77,24 @@ class BouncePoolTest {
     }
 
     @Test
+    void staysInFewSlotsSoThatTheyStayInTheCache() throws Exception {
+        try (MemFd file = MemFd.create("region", 4 << 20);
+                Mapping region = Mapping.map(file.fd(), 0, 4 << 20, Mapping.PROT_READ | Mapping.PROT_WRITE)) {
+            BouncePool pool = new BouncePool(region, BASE, 1);
+            ByteBuffer app = ByteBuffer.allocateDirect(8192);
+            Bounce[] out = {new Bounce(), new Bounce(), new Bounce(), new Bounce()};
+            for (int i = 0; i < 10_000; i++) {
+                Bounce bounce = out[i % 4];
+                if (bounce.isMapped()) {
+                    pool.unmap(bounce, 0);
+                }
+                assertTrue(pool.map(app, 0, 8192, Direction.TO_DEVICE, 0, bounce));
+                assertTrue(bounce.dmaAddress() < BASE + 4096 + 4 * 8192, "beyond what four buffers need");
+            }
+        }
+    }
+
+    @Test
     void runsNeverOverlapAndKeepTheirAlignment() throws Exception {
         Random random = new Random(5);
         try (MemFd file = MemFd.create("region", 8 << 20);
