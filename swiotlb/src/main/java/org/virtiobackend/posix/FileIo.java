@@ -1,5 +1,6 @@
 package org.virtiobackend.posix;
 
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 
 /** Positional vectored file I/O and what a disk image needs to know of its file. All methods may be called from any thread. */
@@ -116,7 +117,9 @@ public final class FileIo {
     /** ioctl with a pointer to {@code argument}; returns the call's result or a negative error number. */
     public static int control(Fd fd, long request, NativeBuffer argument) {
         int result = LibC.ioctl(fd.value(), request, argument.address());
-        return result < 0 ? -Errno.last() : result;
+        int outcome = result < 0 ? -Errno.last() : result;
+        Reference.reachabilityFence(argument);
+        return outcome;
     }
 
     /** ioctl with two u64 in {@code argument} (BLKDISCARD, BLKZEROOUT); returns 0 or a negative error number. */

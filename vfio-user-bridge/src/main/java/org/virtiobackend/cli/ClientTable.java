@@ -29,6 +29,8 @@ final class ClientTable implements PciFunctionFactory {
     private final WorkerPool workers;
     private final Semaphore places;
     private final ConcurrentSkipListMap<Integer, Entry> clients = new ConcurrentSkipListMap<>();
+    /** What clients that have gone had counted; under this object's lock. */
+    private final ClientTotals gone = new ClientTotals();
 
     /** One client. The region is null without one. */
     record Entry(
@@ -44,6 +46,12 @@ final class ClientTable implements PciFunctionFactory {
     /** Those who are there now, in the order in which they came. */
     Collection<Entry> clients() {
         return clients.values();
+    }
+
+    /** Adds the counters of all clients so far, those that have gone included; none is missing and none counts twice. */
+    synchronized void addTo(ClientTotals totals) {
+        totals.add(gone);
+        clients.values().forEach(totals::add);
     }
 
     @Override
@@ -86,7 +94,7 @@ final class ClientTable implements PciFunctionFactory {
     }
 
     private void release(ClientSession session, Export.Client client, BarMemory region) {
-        clients.remove(session.id());
+        depart(session);
         if (client != null) {
             client.gone();
         }
@@ -94,5 +102,13 @@ final class ClientTable implements PciFunctionFactory {
             region.close();
         }
         places.release();
+    }
+
+    /** Moves a client's counters to those of the clients that have gone; nothing counts there any more. */
+    private synchronized void depart(ClientSession session) {
+        Entry entry = clients.remove(session.id());
+        if (entry != null) {
+            gone.add(entry);
+        }
     }
 }

@@ -13,7 +13,7 @@ import org.virtiobackend.virtio.device.worker.QueueStatistics;
 
 /**
  * The counters of a process as a JSON file that is replaced as a whole, so that a reader never sees half of it.
- * Counters of clients that have gone stay in the totals.
+ * {@code devices} are the clients of this moment; {@code totals} count those that have gone as well.
  */
 final class StatsFile {
     private static final JsonFactory JSON = new JsonFactory();
@@ -49,6 +49,7 @@ final class StatsFile {
                 }
             }
             json.writeEndArray();
+            writeTotals(json);
             json.writeObjectFieldStart("dma");
             json.writeNumberField("guestRamMappedBytes", mapped);
             json.writeNumberField("guestRamMappedBytesMax", counters.maxMapped(mapped));
@@ -57,6 +58,21 @@ final class StatsFile {
             json.writeEndObject();
         }
         return text.append('\n').toString();
+    }
+
+    private void writeTotals(JsonGenerator json) throws IOException {
+        ClientTotals totals = new ClientTotals();
+        listeners.forEach(listener -> listener.clients().addTo(totals));
+        json.writeObjectFieldStart("totals");
+        json.writeNumberField("clients", totals.clients());
+        json.writeNumberField("errors", totals.errors());
+        json.writeNumberField("requests", totals.requests());
+        json.writeNumberField("bytesRead", totals.bytesRead());
+        json.writeNumberField("bytesWritten", totals.bytesWritten());
+        json.writeNumberField("notifications", totals.notifications());
+        json.writeNumberField("kicks", totals.kicks());
+        json.writeNumberField("dmaFaults", totals.dmaFaults());
+        json.writeEndObject();
     }
 
     private void writeDevice(JsonGenerator json, Export export, ClientTable.Entry entry) throws IOException {

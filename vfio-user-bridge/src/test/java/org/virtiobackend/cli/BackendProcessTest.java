@@ -268,6 +268,18 @@ class BackendProcessTest {
         JsonNode all = new ObjectMapper().readTree(stats.toFile());
         assertEquals(0, all.path("dma").path("guestRamMappedBytes").asLong(-1));
         assertTrue(all.path("dma").path("guestRamMappedBytesMax").asLong() > 0);
+        assertEquals(1, all.path("totals").path("clients").asLong());
+        assertEquals(1, all.path("totals").path("errors").asLong());
+        assertEquals(11, all.path("totals").path("requests").asLong());
+        try (EmbeddedDisk disk = attach()) {
+            assertEquals(VIRTIO_BLK_S_OK, write(disk, 1, new byte[512]));
+            await(() -> totals(stats).path("requests").asLong() == 12, "those who are there to count with those who went");
+            assertEquals(2, totals(stats).path("clients").asLong());
+        }
+    }
+
+    private static JsonNode totals(Path stats) throws IOException {
+        return new ObjectMapper().readTree(stats.toFile()).path("totals");
     }
 
     private static JsonNode device(Path stats) throws IOException {
