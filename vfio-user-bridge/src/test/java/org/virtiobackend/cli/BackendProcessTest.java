@@ -273,7 +273,9 @@ class BackendProcessTest {
         assertEquals(11, all.path("totals").path("requests").asLong());
         try (EmbeddedDisk disk = attach()) {
             assertEquals(VIRTIO_BLK_S_OK, write(disk, 1, new byte[512]));
-            await(() -> totals(stats).path("requests").asLong() == 12, "those who are there to count with those who went");
+            await(
+                    () -> totals(stats).path("requests").asLong() == 12,
+                    "those who are there to count with those who went");
             assertEquals(2, totals(stats).path("clients").asLong());
         }
     }

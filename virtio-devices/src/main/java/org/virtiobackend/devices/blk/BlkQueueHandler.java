@@ -8,6 +8,9 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 
 /** Serves one request queue: each chain is a {@link BlkRequest}, answered at once or from the I/O pool. */
 final class BlkQueueHandler implements QueueHandler {
+    /** Payload after which finished requests become visible, so that a driver that polls works on them meanwhile. */
+    private static final long PUBLISH_BYTES = 32 << 10;
+
     private final VirtioBlkDevice device;
     private final IoScratch scratch = new IoScratch();
 
@@ -18,13 +21,19 @@ final class BlkQueueHandler implements QueueHandler {
     @Override
     public int drain(Virtqueue queue, int budget) throws VirtqueueException {
         int taken = 0;
+        long unpublished = 0;
         while (taken < budget) {
             DescriptorChain chain = queue.poll();
             if (chain == null) {
                 break;
             }
             taken++;
+            unpublished += chain.readable().remaining() + chain.writable().capacity();
             requestOf(chain).serve(scratch);
+            if (unpublished >= PUBLISH_BYTES && !queue.isRemote()) {
+                unpublished = 0;
+                queue.publishUsed(); // the notification waits for the end of the batch
+            }
         }
         return taken;
     }

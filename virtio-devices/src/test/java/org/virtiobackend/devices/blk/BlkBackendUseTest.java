@@ -9,6 +9,7 @@ import static org.virtiobackend.devices.blk.BlkFixture.range;
 import static org.virtiobackend.devices.blk.VirtioBlk.*;
 
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -79,6 +80,36 @@ class BlkBackendUseTest {
                         "write 1024 at 512",
                         "write 512 at 1024 waiting"),
                 backend.calls);
+    }
+
+    @Test
+    void aLargeRequestIsVisibleWhileTheNextOneIsServed() throws Exception {
+        start(-1L);
+        CountDownLatch seen = new CountDownLatch(1);
+        backend.beforeMove = () -> {
+            if (!backend.calls.isEmpty()) {
+                awaitLatch(seen);
+            }
+        };
+        try {
+            for (int at = 1 << 20; at <= 2 << 20; at += 1 << 20) {
+                long address = BlkFixture.BASE + at; // the header is zeroes: a read of sector 0
+                blk.queue.add(new long[] {address, address + 16}, new int[] {16, (64 << 10) + 1}, 1, 1);
+            }
+            blk.publish();
+            blk.awaitUsed();
+        } finally {
+            seen.countDown();
+        }
+        blk.awaitUsed();
+    }
+
+    private static void awaitLatch(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     @Test

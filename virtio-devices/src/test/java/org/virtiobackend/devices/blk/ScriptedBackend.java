@@ -18,6 +18,9 @@ final class ScriptedBackend implements BlockBackend {
     /** Thrown where waiting is allowed. */
     volatile RuntimeException failure;
 
+    /** Runs first in every call that moves data. */
+    volatile Runnable beforeMove = () -> {};
+
     @Override
     public String description() {
         return "scripted";
@@ -59,6 +62,7 @@ final class ScriptedBackend implements BlockBackend {
     }
 
     private int move(String what, Transfer transfer, boolean mayWait) {
+        beforeMove.run();
         calls.add(what + " " + transfer.remaining() + " at " + transfer.diskPosition() + (mayWait ? " waiting" : ""));
         if (mayWait && failure != null) {
             throw failure;

@@ -17,8 +17,6 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 final class QueueTask implements ChainCompletion {
     /** Chains taken in one go before other queues of the worker get their turn. */
     static final int BUDGET = 64;
-    /** Payload after which a driver that polls sees what is done, so that it works on it while the batch goes on. */
-    private static final long PUBLISH_BYTES = 32 << 10;
 
     private final DeviceRuntime runtime;
     private final int index;
@@ -31,9 +29,6 @@ final class QueueTask implements ChainCompletion {
     private Worker worker;
     private int deferred;
     private boolean usedAdded;
-    /** Payload of the chains that were added and not published. */
-    private long unpublishedBytes;
-
     private boolean kicksOn = true;
     private volatile boolean dead;
 
@@ -193,17 +188,11 @@ final class QueueTask implements ChainCompletion {
         }
         try {
             long written = chain.written();
-            long read = chain.readable().segments().totalBytes();
             statistics.requests++;
-            statistics.bytesRead += read;
+            statistics.bytesRead += chain.readable().segments().totalBytes();
             statistics.bytesWritten += written;
             queue.addUsed(chain, written);
             usedAdded = true;
-            unpublishedBytes += read + written;
-            if (unpublishedBytes >= PUBLISH_BYTES && !queue.isRemote()) {
-                unpublishedBytes = 0;
-                queue.publishUsed(); // notified at the end of the batch
-            }
         } catch (VirtqueueException e) {
             fail(e);
         }
@@ -211,7 +200,6 @@ final class QueueTask implements ChainCompletion {
 
     private void publish() throws VirtqueueException {
         usedAdded = false;
-        unpublishedBytes = 0;
         if (dead) {
             return;
         }
