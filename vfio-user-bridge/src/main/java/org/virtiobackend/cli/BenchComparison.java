@@ -1,29 +1,34 @@
 package org.virtiobackend.cli;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.function.Function;
-import org.virtiobackend.posix.NativeBuffer;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /**
- * What restricted DMA costs: the same loads with data in guest memory, bounced through the device's memory, and living in it, in
- * turn, so that whatever else the machine does meets all three. Prints medians and ratios as a Markdown table.
+ * What restricted DMA costs: each load with data in guest memory, bounced through the device's memory, and living in it, one right
+ * after the other, so that whatever else the machine does meets all three. Prints medians of the rounds' figures and of their
+ * ratios as a Markdown table.
+ *
+ * <p>The bound of one copy is 1 / (1 / direct + 1 / copy), as if nothing overlapped: once with a copy that one thread makes alone,
+ * once with a copy as bouncing makes it, from or to buffers that the other processor has in its cache.
  */
 final class BenchComparison {
-    private static final int COPY_BUFFERS = 8;
-
     private final String socket;
     private final List<BenchLoad> loads;
     private final long warmUpNanos;
     private final long nanos;
-    private final Map<BufferPlace, double[][]> rates = new EnumMap<>(BufferPlace.class);
     private final Function<BufferPlace, EmbeddedDisk.Shape> shapes;
-    private double[] copyRates;
+
+    /** One load in one round: requests a second, and copies a second alone and handed over. */
+    private record Round(double direct, double bounced, double premapped, double alone, double handed) {
+        double bound(double copies) {
+            return 1 / (1 / direct + 1 / copies);
+        }
+    }
 
     /** @param shapes how to drive the disk, for each place of the data */
     BenchComparison(
@@ -32,100 +37,94 @@ final class BenchComparison {
             long warmUpNanos,
             long nanos,
             Function<BufferPlace, EmbeddedDisk.Shape> shapes) {
-        this.shapes = shapes;
         this.socket = socket;
         this.loads = loads;
         this.warmUpNanos = warmUpNanos;
         this.nanos = nanos;
+        this.shapes = shapes;
     }
 
     void run(int rounds) throws IOException {
-        copyRates = new double[rounds];
-        for (BufferPlace place : BufferPlace.values()) {
-            rates.put(place, new double[loads.size()][rounds]);
+        Round[][] results = new Round[loads.size()][rounds];
+        double[] roundTrips = new double[rounds];
+        try (EmbeddedDisk disk = EmbeddedDisk.attach(socket, shapes.apply(BufferPlace.guest))) {
+            BenchCommand.fillDisk(disk);
         }
-        for (int round = 0; round < rounds; round++) {
-            for (BufferPlace place : BufferPlace.values()) {
-                measure(place, round);
+        try {
+            for (int round = 0; round < rounds; round++) {
+                roundTrips[round] = CopySpeed.roundTripNanos();
+                for (int i = 0; i < loads.size(); i++) {
+                    results[i][round] = measure(loads.get(i));
+                }
             }
-            copyRates[round] = copyBytesPerSecond();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
         }
-        print(rounds);
+        printHead(roundTrips);
+        for (int i = 0; i < loads.size(); i++) {
+            print(loads.get(i), results[i]);
+        }
     }
 
-    private void measure(BufferPlace place, int round) throws IOException {
+    private Round measure(BenchLoad load) throws IOException, InterruptedException {
+        double direct = requestsPerSecond(load, BufferPlace.guest);
+        double bounced = requestsPerSecond(load, BufferPlace.bounce);
+        double premapped = requestsPerSecond(load, BufferPlace.region);
+        CopySpeed copy = new CopySpeed(load.blockBytes(), load.depth());
+        copy.alone(warmUpNanos / 8);
+        double alone = copy.alone(nanos / 8);
+        handed(copy, load, warmUpNanos / 8);
+        double handed = handed(copy, load, nanos / 8);
+        return new Round(direct, bounced, premapped, alone / load.blockBytes(), handed / load.blockBytes());
+    }
+
+    private static double handed(CopySpeed copy, BenchLoad load, long nanos) throws InterruptedException {
+        return load.write() ? copy.read(nanos) : copy.written(nanos);
+    }
+
+    private double requestsPerSecond(BenchLoad load, BufferPlace place) throws IOException {
         EmbeddedDisk.Shape shape = shapes.apply(place);
         try (EmbeddedDisk disk = EmbeddedDisk.attach(socket, shape)) {
-            if (round == 0 && place == BufferPlace.guest) {
-                BenchCommand.fillDisk(disk);
-            }
-            for (int i = 0; i < loads.size(); i++) {
-                BenchRun run = new BenchRun(disk, loads.get(i), shape.slots());
-                run.run(warmUpNanos);
-                run.run(nanos);
-                rates.get(place)[i][round] = run.requestsPerSecond();
-            }
+            BenchRun run = new BenchRun(disk, load, shape.slots());
+            run.run(warmUpNanos);
+            run.run(nanos);
+            return run.requestsPerSecond();
         }
     }
 
-    /** How fast this machine copies the largest block between two sets of buffers, as bouncing does. */
-    private double copyBytesPerSecond() {
-        int bytes = BenchLoad.maxBlockBytes();
-        ByteBuffer from =
-                NativeBuffer.allocatePageAligned((long) bytes * COPY_BUFFERS).buffer();
-        ByteBuffer to =
-                NativeBuffer.allocatePageAligned((long) bytes * COPY_BUFFERS).buffer();
-        copyFor(from, to, bytes, warmUpNanos / 4);
-        return copyFor(from, to, bytes, nanos / 4);
-    }
-
-    private static double copyFor(ByteBuffer from, ByteBuffer to, int bytes, long nanos) {
-        long start = System.nanoTime();
-        long copied = 0;
-        long now = start;
-        for (int i = 0; now - start < nanos; i = (i + 1) % COPY_BUFFERS) {
-            to.put(i * bytes, from, i * bytes, bytes);
-            copied += bytes;
-            now = System.nanoTime();
-        }
-        return copied * 1e9 / (now - start);
-    }
-
-    private void print(int rounds) {
-        double copy = median(copyRates);
+    private void printHead(double[] roundTrips) {
         System.out.printf(
                 Locale.ROOT,
-                "Java %s, medians of %d rounds of %.0f s; one copy alone: %,.0f MB/s%n%n",
+                "Java %s, medians of %d rounds of %.0f s; a cache line takes %s ns to the other processor and back%n%n",
                 System.getProperty("java.version"),
-                rounds,
+                roundTrips.length,
                 nanos / 1e9,
-                copy / 1e6);
-        System.out.println(
-                "| load | direct, requests/s | bounced | premapped | bounced / direct | bounced / bound of one"
-                        + " copy | premapped / direct |");
-        System.out.println("|---|---:|---:|---:|---:|---:|---:|");
-        for (int i = 0; i < loads.size(); i++) {
-            BenchLoad load = loads.get(i);
-            double direct = median(rates.get(BufferPlace.guest)[i]);
-            double bounced = median(rates.get(BufferPlace.bounce)[i]);
-            double premapped = median(rates.get(BufferPlace.region)[i]);
-            double bound = 1 / (1 / direct + load.blockBytes() / copy);
-            System.out.printf(
-                    Locale.ROOT,
-                    "| %s | %,.0f | %,.0f | %,.0f | %.2f | %.2f | %.2f |%n",
-                    load.name(),
-                    direct,
-                    bounced,
-                    premapped,
-                    bounced / direct,
-                    bounced / bound,
-                    premapped / direct);
-        }
+                Arrays.stream(roundTrips).mapToObj(t -> "%.0f".formatted(t)).collect(Collectors.joining(", ")));
+        System.out.println("| load | direct, requests/s | bounced | premapped | bounced / direct | one copy alone, MB/s"
+                + " | bounced / its bound | copy between processors, MB/s | bounced / its bound | premapped / direct |");
+        System.out.println("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     }
 
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
+    private static void print(BenchLoad load, Round[] rounds) {
+        double megabytes = load.blockBytes() / 1e6;
+        System.out.printf(
+                Locale.ROOT,
+                "| %s | %,.0f | %,.0f | %,.0f | %.2f | %,.0f | %.2f | %,.0f | %.2f | %.2f |%n",
+                load.name(),
+                median(rounds, Round::direct),
+                median(rounds, Round::bounced),
+                median(rounds, Round::premapped),
+                median(rounds, r -> r.bounced / r.direct),
+                median(rounds, r -> r.alone * megabytes),
+                median(rounds, r -> r.bounced / r.bound(r.alone)),
+                median(rounds, r -> r.handed * megabytes),
+                median(rounds, r -> r.bounced / r.bound(r.handed)),
+                median(rounds, r -> r.premapped / r.direct));
+    }
+
+    private static double median(Round[] rounds, ToDoubleFunction<Round> figure) {
+        double[] sorted = Arrays.stream(rounds).mapToDouble(figure).sorted().toArray();
         return sorted[sorted.length / 2];
     }
 }

@@ -364,4 +364,24 @@ class BackendProcessTest {
             }
         }
     }
+
+    @Test
+    void theBenchmarkCompares() {
+        CommandLineRun run = CommandLineRun.of(
+                "bench",
+                "--image=ram:64M",
+                "--compare=1",
+                "--seconds=1",
+                "--warm-up=0",
+                "--load=randread-128k-qd8");
+        assertEquals(0, run.status(), run.err());
+        List<String> rows = run.out().lines().filter(line -> line.startsWith("|")).toList();
+        assertEquals(3, rows.size(), run.out());
+        String[] cells = rows.get(2).split("\\|");
+        assertEquals("randread-128k-qd8", cells[1].trim());
+        assertEquals(11, cells.length);
+        for (int i = 2; i < cells.length; i++) {
+            assertTrue(Double.parseDouble(cells[i].trim().replace(",", "")) > 0, rows.get(2));
+        }
+    }
 }
