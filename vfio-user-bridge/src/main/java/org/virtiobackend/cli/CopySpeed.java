@@ -29,8 +29,7 @@ final class CopySpeed {
         this.bytes = bytes;
         this.buffers = buffers;
         this.mine = NativeBuffer.allocatePageAligned((long) bytes * buffers).buffer();
-        this.shared =
-                NativeBuffer.allocatePageAligned((long) bytes * buffers).buffer();
+        this.shared = NativeBuffer.allocatePageAligned((long) bytes * buffers).buffer();
     }
 
     /** Bytes a second when nobody else touches the buffers. */

@@ -368,14 +368,10 @@ class BackendProcessTest {
     @Test
     void theBenchmarkCompares() {
         CommandLineRun run = CommandLineRun.of(
-                "bench",
-                "--image=ram:64M",
-                "--compare=1",
-                "--seconds=1",
-                "--warm-up=0",
-                "--load=randread-128k-qd8");
+                "bench", "--image=ram:64M", "--compare=1", "--seconds=1", "--warm-up=0", "--load=randread-128k-qd8");
         assertEquals(0, run.status(), run.err());
-        List<String> rows = run.out().lines().filter(line -> line.startsWith("|")).toList();
+        List<String> rows =
+                run.out().lines().filter(line -> line.startsWith("|")).toList();
         assertEquals(3, rows.size(), run.out());
         String[] cells = rows.get(2).split("\\|");
         assertEquals("randread-128k-qd8", cells[1].trim());
