@@ -92,8 +92,20 @@ public final class Credentials {
         }
     }
 
-    /** Whether set-user-id and set-group-id bits stay when this thread writes to a file or cuts it. */
-    public void keepSetId(boolean keep) {
+    /**
+     * From now on set-id bits go when this thread changes a file, as for anyone without CAP_FSETID.
+     *
+     * @param asGroup whose set-group-id bit stays on a file that its group does not execute; -1 when nobody knows
+     */
+    public void loseSetId(int asGroup) {
+        if (mayChange && asGroup != -1 && asGroup != gid) {
+            FileCalls.setfsgid(asGroup);
+            gid = asGroup;
+        }
+        keepSetId(false);
+    }
+
+    private void keepSetId(boolean keep) {
         if (keep != keepsSetId) {
             keepsSetId = keep;
             setEffective(keep ? effective : effective & ~(1 << CAP_FSETID));

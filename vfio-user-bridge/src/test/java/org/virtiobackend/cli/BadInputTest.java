@@ -107,6 +107,53 @@ class BadInputTest {
             delimiter = '|',
             quoteCharacter = '"',
             value = {
+                "--shared-dir=DIR/none | shared directory DIR/none: no such file or directory",
+                "--shared-dir=DIR/disk.img | shared directory DIR/disk.img: not a directory",
+                "--tag= --shared-dir=DIR | the tag is empty",
+                "--tag=0123456789012345678901234567890123456 --shared-dir=DIR | the tag has 37 bytes, 36 is the most",
+                "--shared-dir=DIR --queues=0 | queues must be 1 to 64",
+                "--shared-dir=DIR --queues=65 | queues must be 1 to 64",
+                "--shared-dir=DIR --queue-size=4 | queue size must be a power of two from 8 to 32768",
+                "--shared-dir=DIR --io-threads=0 | --io-threads must be 1 to 1024",
+                "--shared-dir=DIR --max-clients=0 | --max-clients must be 1 to 256",
+                "--shared-dir=DIR --xattr-prefix=system. | --xattr-prefix: a prefix of extended attributes starts with"
+                        + " user. or trusted. and has at most 64 bytes",
+                "--shared-dir=DIR --posix-acl --translate-gid=map:0:1:1 | --posix-acl does not go with --xattr-prefix,"
+                        + " --translate-uid or --translate-gid: the lists name the host's ids",
+                "--tag=t | --shared-dir is needed",
+                "--shared-dir=DIR --fd=3 | exactly one of --socket-path and --fd is needed",
+            })
+    void fsSaysWhatIsWrong(String arguments, String message) {
+        List<String> line = new ArrayList<>(List.of("fs", "--socket-path=" + socket));
+        line.addAll(List.of(arguments.replace("DIR", directory.toString()).split(" ")));
+        if (!arguments.contains("--tag")) {
+            line.add("--tag=share");
+        }
+        refuses("virtio-backend fs: " + message, line.toArray(String[]::new));
+    }
+
+    @Test
+    void fsSaysHowIdsAreTranslated() {
+        refuses(
+                "virtio-backend fs: --translate-uid: 'map:0:1' is not guest|host|map|squash-guest|squash-host:FROM:TO:COUNT"
+                        + " or forbid-guest:FROM:COUNT with ids below 2^32",
+                "fs",
+                "--socket-path=" + socket,
+                "--shared-dir=" + directory,
+                "--tag=share",
+                "--translate-uid=map:0:1");
+    }
+
+    @Test
+    void fsNeedsATag() {
+        refuses("virtio-backend fs: --tag is needed", "fs", "--socket-path=" + socket, "--shared-dir=" + directory);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '"',
+            value = {
                 "nonsense                | virtio-backend: Unmatched argument at index 0: 'nonsense'",
                 "--nonsense              | virtio-backend: Unknown option: '--nonsense'",
                 "blk --nonsense          | virtio-backend blk: Unknown option: '--nonsense'",

@@ -2,7 +2,6 @@ package org.virtiobackend.devices.fs.passthrough;
 
 import java.nio.ByteBuffer;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
-import org.virtiobackend.posix.Credentials;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.FileAttributes;
@@ -162,9 +161,10 @@ final class AttributeOperations extends Operations {
         if (!inode.isRegular()) {
             return inode.isDirectory() ? -Errno.EISDIR : -Errno.EINVAL;
         }
-        Credentials credentials = call.thread.credentials();
-        credentials.keepSetId((valid & FATTR_KILL_SUIDGID) == 0);
         try {
+            if ((valid & FATTR_KILL_SUIDGID) != 0) {
+                loseSetId(call);
+            }
             if ((valid & FATTR_FH) != 0) {
                 Handle handle = pinHandle(call, call.in.u64(8));
                 if (handle == null) {
@@ -182,7 +182,7 @@ final class AttributeOperations extends Operations {
             DirectoryIo.close(fd);
             return result;
         } finally {
-            credentials.keepSetId(true);
+            call.thread.credentials().restore();
         }
     }
 

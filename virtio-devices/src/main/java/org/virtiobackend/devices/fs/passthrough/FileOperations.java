@@ -45,9 +45,11 @@ final class FileOperations extends Operations {
                 return inode.isDirectory() ? -Errno.EISDIR : inode.isSymlink() ? -Errno.ELOOP : -Errno.EACCES;
             }
             boolean kill = (openFlags & FUSE_OPEN_KILL_SUIDGID) != 0 && (wanted & FileIo.O_TRUNC) != 0;
-            call.thread.credentials().keepSetId(!kill);
+            if (kill) {
+                loseSetId(call);
+            }
             result = call.thread.proc().reopen(inode.fd(), flags.forHost(wanted));
-            call.thread.credentials().keepSetId(true);
+            call.thread.credentials().restore();
         } finally {
             inode.unpin();
         }
@@ -137,10 +139,11 @@ final class FileOperations extends Operations {
             if (!call.mayWait && file.waits()) {
                 return FuseCall.WAIT;
             }
-            boolean kill = (in.u32(20) & FUSE_WRITE_KILL_SUIDGID) != 0;
-            call.thread.credentials().keepSetId(!kill);
+            if ((in.u32(20) & FUSE_WRITE_KILL_SUIDGID) != 0) {
+                loseSetId(call);
+            }
             long done = write(call, handle, offset, size);
-            call.thread.credentials().keepSetId(true);
+            call.thread.credentials().restore();
             if (done >= 0) {
                 server.xattrs().dropMappedCapability(call.thread, handle.inode());
                 call.out.u32((int) done).u32(0);

@@ -96,4 +96,9 @@ abstract class Operations {
                 .credentials()
                 .become(uid, gid, group == -1 ? -1 : options.gids().toHost(group));
     }
+
+    /** Changes a file as one who may not keep set-id bits on it; {@link org.virtiobackend.posix.Credentials#restore} afterwards. */
+    final void loseSetId(FuseCall call) {
+        call.thread.credentials().loseSetId(options.gids().toHost(call.in.gid()));
+    }
 }

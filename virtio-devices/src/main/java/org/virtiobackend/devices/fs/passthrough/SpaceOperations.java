@@ -46,7 +46,11 @@ final class SpaceOperations extends Operations {
             return -Errno.EBADF;
         }
         try {
+            if (call.in.uid() != 0) {
+                loseSetId(call); // no flag says so, and the driver leaves it to us
+            }
             int result = FileSpace.allocate(handle.fd(), call.in.u32(24), call.in.u64(8), call.in.u64(16));
+            call.thread.credentials().restore();
             return result < 0 ? result : xattrs().dropMappedCapability(call.thread, handle.inode());
         } finally {
             handle.unpin();
@@ -75,7 +79,11 @@ final class SpaceOperations extends Operations {
             offsets.putLong(0, in.u64(8));
             offsets.putLong(8, in.u64(32));
             long length = Long.compareUnsigned(in.u64(40), MAX_COPY) < 0 ? in.u64(40) : MAX_COPY;
+            if (in.uid() != 0) {
+                loseSetId(call);
+            }
             long done = FileSpace.copy(source.fd(), target.fd(), call.thread.scratch(), length);
+            call.thread.credentials().restore();
             if (done < 0) {
                 return (int) done;
             }

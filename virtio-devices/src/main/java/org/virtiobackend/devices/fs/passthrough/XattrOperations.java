@@ -89,12 +89,13 @@ final class XattrOperations extends Operations {
             return -Errno.ESTALE;
         }
         try {
-            boolean kill = nameAt == 16 && (in.u32(8) & FUSE_SETXATTR_ACL_KILL_SGID) != 0;
-            call.thread.credentials().keepSetId(!kill);
+            if (nameAt == 16 && (in.u32(8) & FUSE_SETXATTR_ACL_KILL_SGID) != 0) {
+                loseSetId(call);
+            }
             return ExtendedAttributes.set(
                     call.thread.proc(), inode.fd(), name, in.address(valueAt), (int) size, in.u32(4));
         } finally {
-            call.thread.credentials().keepSetId(true);
+            call.thread.credentials().restore();
             inode.unpin();
         }
     }

@@ -1,0 +1,132 @@
+package org.virtiobackend.devices.fs;
+
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.virtiobackend.devices.fs.FsFixture.*;
+import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.fs.driver.FuseAnswer;
+import org.virtiobackend.devices.fs.passthrough.IdMap;
+import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.posix.Errno;
+
+/** As whom things are done on the host (class 32). Needs root: nobody else can act for others. */
+class CredentialsTest {
+    private static final int KILL = 1 << 2;
+
+    @TempDir
+    private Path root;
+
+    private FsFixture fs;
+
+    @BeforeEach
+    void start() throws Exception {
+        assumeTrue("root".equals(System.getProperty("user.name")), "root");
+        Files.setAttribute(root, "unix:mode", 0777);
+        fs = new FsFixture(root, PassthroughOptions.defaults());
+    }
+
+    @AfterEach
+    void stop() {
+        if (fs != null) {
+            fs.close();
+        }
+    }
+
+    private int attribute(String name, String what) throws Exception {
+        return (int) Files.getAttribute(root.resolve(name), "unix:" + what);
+    }
+
+    private FuseAnswer createAs(String name, int mode, int umask, int uid, int gid) throws Exception {
+        return fs.call(fs.createMessage(ROOT, name, O_RDWR, mode, umask).as(uid, gid), 144);
+    }
+
+    @Test
+    void filesBelongToTheSenderAndHaveItsUmask() throws Exception {
+        entry(createAs("f", 0666, 027, 1234, 5678));
+        assertEquals(1234, attribute("f", "uid"));
+        assertEquals(5678, attribute("f", "gid"));
+        assertEquals(0640, attribute("f", "mode") & 07777);
+        entry(fs.call(fs.message(FUSE_MKDIR, ROOT).u32(0777).u32(0).text("d").as(1234, 5678), 128));
+        assertEquals(0777, attribute("d", "mode") & 07777);
+        assertEquals(1234, attribute("d", "uid"));
+        entry(createAs("r", 0666, 0, 0, 0));
+        assertEquals(0, attribute("r", "uid"), "and the next is somebody else's");
+    }
+
+    @Test
+    void theHostRefusesWhatTheSenderMayNotMake() throws Exception {
+        Files.setAttribute(root, "unix:mode", 0755);
+        assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error());
+        Files.setAttribute(root, "unix:mode", 0775);
+        Files.setAttribute(root, "unix:gid", 4242);
+        assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error());
+        var inGroup = fs.createMessage(ROOT, "g", O_RDWR, 0666, 0).as(1234, 5678).group(4242);
+        entry(fs.call(inGroup, 144));
+        assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error(), "the group was that request's");
+    }
+
+    @Test
+    void aSetgidDirectoryGivesItsGroupAndTakesTheBit() throws Exception {
+        Files.setAttribute(root, "unix:gid", 4242);
+        Files.setAttribute(root, "unix:mode", 02777);
+        entry(createAs("f", 02775, 0, 1234, 5678));
+        assertEquals(4242, attribute("f", "gid"));
+        // CVE-2022-0358: not in that group, so no set-group-id file of it
+        assertEquals(0775, attribute("f", "mode") & 07777);
+        entry(fs.call(fs.message(FUSE_MKDIR, ROOT).u32(0755).u32(0).text("d").as(1234, 5678), 128));
+        assertEquals(02755, attribute("d", "mode") & 07777);
+    }
+
+    @Test
+    void aWriteDropsSetIdBitsWhenTheSenderCannotKeepThem() throws Exception {
+        for (int mode : new int[] {06777, 02766, 04755}) {
+            Path file = Files.writeString(root.resolve("f" + mode), "content");
+            Files.setAttribute(file, "unix:gid", 4242);
+            Files.setAttribute(file, "unix:mode", mode);
+            long node = fs.node(ROOT, "f" + mode);
+            long fh = fs.handle(node, O_RDWR);
+            fs.write(node, fh, 0, new byte[1]);
+            assertEquals(mode, attribute("f" + mode, "mode") & 07777, "kept for root");
+            fs.write(node, fh, 0, new byte[1], KILL);
+            assertEquals(mode & 0777, attribute("f" + mode, "mode") & 07777);
+        }
+    }
+
+    @Test
+    void openingForTruncationDropsThemToo() throws Exception {
+        Path file = Files.writeString(root.resolve("f"), "content");
+        Files.setAttribute(file, "unix:mode", 06777);
+        long node = fs.node(ROOT, "f");
+        assertEquals(0, fs.call(fs.message(FUSE_OPEN, node).u32(O_RDWR | 0x200).u32(1), 16).error());
+        assertEquals(0777, attribute("f", "mode") & 07777);
+        assertEquals(0, Files.size(file));
+    }
+
+    @Test
+    void idsAreTranslated() throws Exception {
+        fs.close();
+        IdMap uids = IdMap.parse(List.of("map:0:100000:1000", "forbid-guest:5000:10", "squash-guest:6000:99:1000"));
+        IdMap gids = IdMap.parse(List.of("map:0:200000:1000"));
+        fs = new FsFixture(root, PassthroughOptions.defaults().withIds(uids, gids));
+        FuseAnswer made = createAs("f", 0666, 0, 7, 8);
+        assertEquals(100_007, attribute("f", "uid"));
+        assertEquals(200_008, attribute("f", "gid"));
+        assertEquals(7, made.u32(40 + 68));
+        assertEquals(8, made.u32(40 + 72));
+        assertEquals(-Errno.EPERM, createAs("g", 0666, 0, 5005, 8).error());
+        entry(createAs("h", 0666, 0, 6789, 8));
+        assertEquals(99, attribute("h", "uid"));
+        assertThrows(IllegalArgumentException.class, () -> IdMap.parse(List.of("map:0:1")));
+        assertThrows(IllegalArgumentException.class, () -> IdMap.parse(List.of("map:0:4294967295:2")));
+        assertThrows(IllegalArgumentException.class, () -> IdMap.parse(List.of("move:0:1:1")));
+        assertThrows(IllegalArgumentException.class, () -> IdMap.parse(List.of("map:-1:1:1")));
+    }
+}
