@@ -68,7 +68,8 @@ class CredentialsTest {
         Files.setAttribute(root, "unix:mode", 0775);
         Files.setAttribute(root, "unix:gid", 4242);
         assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error());
-        var inGroup = fs.createMessage(ROOT, "g", O_RDWR, 0666, 0).as(1234, 5678).group(4242);
+        var inGroup =
+                fs.createMessage(ROOT, "g", O_RDWR, 0666, 0).as(1234, 5678).group(4242);
         entry(fs.call(inGroup, 144));
         assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error(), "the group was that request's");
     }
@@ -105,7 +106,10 @@ class CredentialsTest {
         Path file = Files.writeString(root.resolve("f"), "content");
         Files.setAttribute(file, "unix:mode", 06777);
         long node = fs.node(ROOT, "f");
-        assertEquals(0, fs.call(fs.message(FUSE_OPEN, node).u32(O_RDWR | 0x200).u32(1), 16).error());
+        assertEquals(
+                0,
+                fs.call(fs.message(FUSE_OPEN, node).u32(O_RDWR | 0x200).u32(1), 16)
+                        .error());
         assertEquals(0777, attribute("f", "mode") & 07777);
         assertEquals(0, Files.size(file));
     }

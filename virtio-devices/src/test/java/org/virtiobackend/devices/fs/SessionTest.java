@@ -115,12 +115,27 @@ class SessionTest {
         restart(PassthroughOptions.defaults().withReadOnly());
         long node = fs.node(ROOT, "f");
         int[] changing = {
-            FUSE_SETATTR, FUSE_SYMLINK, FUSE_MKNOD, FUSE_MKDIR, FUSE_UNLINK, FUSE_RMDIR, FUSE_RENAME, FUSE_RENAME2,
-            FUSE_LINK, FUSE_WRITE, FUSE_SETXATTR, FUSE_REMOVEXATTR, FUSE_CREATE, FUSE_TMPFILE, FUSE_FALLOCATE,
-            FUSE_COPY_FILE_RANGE, FUSE_COPY_FILE_RANGE_64
+            FUSE_SETATTR,
+            FUSE_SYMLINK,
+            FUSE_MKNOD,
+            FUSE_MKDIR,
+            FUSE_UNLINK,
+            FUSE_RMDIR,
+            FUSE_RENAME,
+            FUSE_RENAME2,
+            FUSE_LINK,
+            FUSE_WRITE,
+            FUSE_SETXATTR,
+            FUSE_REMOVEXATTR,
+            FUSE_CREATE,
+            FUSE_TMPFILE,
+            FUSE_FALLOCATE,
+            FUSE_COPY_FILE_RANGE,
+            FUSE_COPY_FILE_RANGE_64
         };
         for (int opcode : changing) {
-            FuseAnswer answer = fs.call(fs.message(opcode, ROOT).bytes(new byte[100]).text("f"), 300);
+            FuseAnswer answer =
+                    fs.call(fs.message(opcode, ROOT).bytes(new byte[100]).text("f"), 300);
             assertEquals(-Errno.EROFS, answer.error(), "opcode " + opcode);
         }
         assertEquals(-Errno.EROFS, fs.open(node, O_WRONLY).error());
