@@ -13,8 +13,8 @@ import java.util.stream.Collectors;
  * after the other, so that whatever else the machine does meets all three. Prints medians of the rounds' figures and of their
  * ratios as a Markdown table.
  *
- * <p>The bound of one copy is 1 / (1 / direct + 1 / copy), as if nothing overlapped: once with a copy that one thread makes alone,
- * once with a copy as bouncing makes it, from or to buffers that the other processor has in its cache.
+ * <p>The bound of one copy is 1 / (1 / direct + 1 / copy), as if nothing overlapped; the copy is one of the load's block size and
+ * number of buffers by a thread of its own, in its own cache.
  */
 final class BenchComparison {
     private final String socket;
@@ -23,9 +23,9 @@ final class BenchComparison {
     private final long nanos;
     private final Function<BufferPlace, EmbeddedDisk.Shape> shapes;
 
-    /** One load in one round: requests a second, and copies a second alone and handed over. */
-    private record Round(double direct, double bounced, double premapped, double alone, double handed) {
-        double bound(double copies) {
+    /** One load in one round: requests and copies a second. */
+    private record Round(double direct, double bounced, double premapped, double copies) {
+        double bound() {
             return 1 / (1 / direct + 1 / copies);
         }
     }
@@ -67,20 +67,13 @@ final class BenchComparison {
         }
     }
 
-    private Round measure(BenchLoad load) throws IOException, InterruptedException {
+    private Round measure(BenchLoad load) throws IOException {
         double direct = requestsPerSecond(load, BufferPlace.guest);
         double bounced = requestsPerSecond(load, BufferPlace.bounce);
         double premapped = requestsPerSecond(load, BufferPlace.region);
         CopySpeed copy = new CopySpeed(load.blockBytes(), load.depth());
-        copy.alone(warmUpNanos / 8);
-        double alone = copy.alone(nanos / 8);
-        handed(copy, load, warmUpNanos / 8);
-        double handed = handed(copy, load, nanos / 8);
-        return new Round(direct, bounced, premapped, alone / load.blockBytes(), handed / load.blockBytes());
-    }
-
-    private static double handed(CopySpeed copy, BenchLoad load, long nanos) throws InterruptedException {
-        return load.write() ? copy.read(nanos) : copy.written(nanos);
+        copy.bytesPerSecond(warmUpNanos / 4);
+        return new Round(direct, bounced, premapped, copy.bytesPerSecond(nanos / 4) / load.blockBytes());
     }
 
     private double requestsPerSecond(BenchLoad load, BufferPlace place) throws IOException {
@@ -104,23 +97,21 @@ final class BenchComparison {
         System.out.println(
                 "| load | direct, requests/s | bounced | premapped | bounced / direct | one copy alone, MB/s"
                         + " | bounced / its bound | copy between processors, MB/s | bounced / its bound | premapped / direct |");
-        System.out.println("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+        System.out.println("|---|---:|---:|---:|---:|---:|---:|---:|");
     }
 
     private static void print(BenchLoad load, Round[] rounds) {
         double megabytes = load.blockBytes() / 1e6;
         System.out.printf(
                 Locale.ROOT,
-                "| %s | %,.0f | %,.0f | %,.0f | %.2f | %,.0f | %.2f | %,.0f | %.2f | %.2f |%n",
+                "| %s | %,.0f | %,.0f | %,.0f | %.2f | %,.0f | %.2f | %.2f |%n",
                 load.name(),
                 median(rounds, Round::direct),
                 median(rounds, Round::bounced),
                 median(rounds, Round::premapped),
                 median(rounds, r -> r.bounced / r.direct),
-                median(rounds, r -> r.alone * megabytes),
-                median(rounds, r -> r.bounced / r.bound(r.alone)),
-                median(rounds, r -> r.handed * megabytes),
-                median(rounds, r -> r.bounced / r.bound(r.handed)),
+                median(rounds, r -> r.copies * megabytes),
+                median(rounds, r -> r.bounced / r.bound()),
                 median(rounds, r -> r.premapped / r.direct));
     }
 

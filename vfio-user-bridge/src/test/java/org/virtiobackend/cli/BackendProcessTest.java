@@ -375,7 +375,7 @@ class BackendProcessTest {
         assertEquals(3, rows.size(), run.out());
         String[] cells = rows.get(2).split("\\|");
         assertEquals("randread-128k-qd8", cells[1].trim());
-        assertEquals(11, cells.length);
+        assertEquals(9, cells.length);
         for (int i = 2; i < cells.length; i++) {
             assertTrue(Double.parseDouble(cells[i].trim().replace(",", "")) > 0, rows.get(2));
         }

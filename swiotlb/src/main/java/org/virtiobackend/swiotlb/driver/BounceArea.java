@@ -3,15 +3,15 @@ package org.virtiobackend.swiotlb.driver;
 import java.util.BitSet;
 
 /**
- * A part of the pool with a lock of its own: runs of slots, lowest first, so that a driver with few requests out stays in few
- * slots, which both sides then have in their caches. Thread-safe.
+ * A part of the pool with a lock of its own: runs of slots, next fit. Thread-safe.
+ *
+ * <p>A slot comes back as late as possible: reusing the last ones gains little where both sides share a cache, and costs several
+ * times the copy where they do not, because the device then writes to lines that the driver's cache still holds.
  */
 final class BounceArea {
     private final int slots;
     private final BitSet taken;
-    /** No slot below it is free. */
-    private int lowest;
-
+    private int cursor;
     private int used;
     private int highWater;
 
@@ -22,10 +22,13 @@ final class BounceArea {
 
     /** @return first slot of a run of {@code count}, a multiple of {@code alignment} slots, or -1 */
     synchronized int take(int count, int alignment) {
-        lowest = taken.nextClearBit(lowest);
-        int found = search(lowest, count, alignment);
+        int found = search(cursor, slots, count, alignment);
+        if (found < 0) {
+            found = search(0, Math.min(slots, cursor + count), count, alignment);
+        }
         if (found >= 0) {
             taken.set(found, found + count);
+            cursor = found + count == slots ? 0 : found + count;
             used += count;
             highWater = Math.max(highWater, used);
         }
@@ -37,7 +40,6 @@ final class BounceArea {
             throw new IllegalStateException("slot " + first + " was given back twice");
         }
         taken.clear(first, first + count);
-        lowest = Math.min(lowest, first);
         used -= count;
     }
 
@@ -49,9 +51,9 @@ final class BounceArea {
         return highWater;
     }
 
-    private int search(int from, int count, int alignment) {
-        int at = alignUp(from, alignment);
-        while (at + count <= slots) {
+    private int search(int from, int to, int count, int alignment) {
+        int at = alignUp(taken.nextClearBit(from), alignment);
+        while (at + count <= to) {
             int next = taken.nextSetBit(at);
             if (next < 0 || next >= at + count) {
                 return at;
