@@ -9,8 +9,9 @@ import org.virtiobackend.posix.NativeBuffer;
  * cost of bouncing is measured against.
  */
 final class CopySpeed {
-    private static final int TRIES = 50;
-    private static final int ROUND_TRIPS = 2_000;
+    private static final long STOP = Long.MAX_VALUE;
+    private static final long ROUND_TRIP_NANOS = 200_000_000;
+    private static final int ROUND_TRIPS = 100;
 
     private final int bytes;
     private final int buffers;
@@ -41,15 +42,14 @@ final class CopySpeed {
         return copies * (double) bytes * 1e9 / (now - start);
     }
 
-    /** Nanoseconds that a cache line takes to another thread and back, the best of some tries. */
+    /** Nanoseconds that a cache line takes to another thread and back, the best of what fits into a fifth of a second. */
     static double roundTripNanos() throws InterruptedException {
         AtomicLong here = new AtomicLong();
         AtomicLong there = new AtomicLong();
-        long last = (long) TRIES * ROUND_TRIPS;
         Thread other = new Thread(
                 () -> {
-                    for (long i = 0; i < last; ) {
-                        if (here.get() > i) {
+                    for (long i = 0, seen; (seen = here.get()) != STOP; ) {
+                        if (seen > i) {
                             there.set(++i);
                         }
                     }
@@ -58,16 +58,19 @@ final class CopySpeed {
         other.setDaemon(true);
         other.start();
         double best = Double.MAX_VALUE;
-        for (long i = 0; i < last; ) {
-            long start = System.nanoTime();
+        long begin = System.nanoTime();
+        for (long i = 0, now = begin; now - begin < ROUND_TRIP_NANOS; ) {
+            long start = now;
             for (long end = i + ROUND_TRIPS; i < end; ) {
                 here.set(++i);
                 while (there.get() < i) {
-                    // the other thread answers at once
+                    Thread.onSpinWait(); // the other thread answers at once, if it has a processor
                 }
             }
-            best = Math.min(best, (System.nanoTime() - start) / (double) ROUND_TRIPS);
+            now = System.nanoTime();
+            best = Math.min(best, (now - start) / (double) ROUND_TRIPS);
         }
+        here.set(STOP);
         other.join();
         return best;
     }
