@@ -12,7 +12,6 @@ import org.virtiobackend.virtio.VirtioFeature;
 public final class PackedVirtqueue implements Virtqueue {
     private final QueueConfig config;
     private final int size;
-    private final boolean indirect;
     private final boolean eventIdx;
     private final DmaSpace space;
     private final ChainBuilder builder;
@@ -24,6 +23,7 @@ public final class PackedVirtqueue implements Virtqueue {
     private final RingAccess desc = new RingAccess();
     private final RingAccess driverEvent = new RingAccess();
     private final RingAccess deviceEvent = new RingAccess();
+    private final PackedWalker walker;
     private final PackedUsedWriter used;
     /** Null without IN_ORDER. */
     private final InOrderWindow window;
@@ -51,10 +51,11 @@ public final class PackedVirtqueue implements Virtqueue {
         }
         this.config = config;
         this.size = config.size();
-        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
+        boolean indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
         this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
         this.space = space;
         this.builder = new ChainBuilder(space, size);
+        this.walker = new PackedWalker(desc, size, indirect, builder);
         this.free = new DescriptorChain[size];
         for (int i = 0; i < size; i++) {
             free[i] = new DescriptorChain(completion);
@@ -100,7 +101,7 @@ public final class PackedVirtqueue implements Virtqueue {
         DescriptorChain chain = free[freeCount - 1];
         chain.begin(0);
         builder.begin(chain);
-        walk(chain, flags);
+        claim(chain, walker.walk(nextAvail, flags));
         freeCount--;
         inFlight++;
         if (window != null) {
@@ -129,40 +130,8 @@ public final class PackedVirtqueue implements Virtqueue {
         return count > 0;
     }
 
-    /** Reads the descriptors of one chain, each once; the first one's flags are known already. */
-    private void walk(DescriptorChain chain, int firstFlags) throws VirtqueueException {
-        int at = nextAvail;
-        int flags = firstFlags;
-        int count = 0;
-        int id;
-        while (true) {
-            int base = at * DESCRIPTOR_SIZE;
-            long address = desc.getU64(base + DESCRIPTOR_ADDR);
-            long rest = desc.getU64(base + DESCRIPTOR_LEN);
-            long length = rest & 0xffff_ffffL;
-            if (count > 0) {
-                flags = (int) (rest >>> 48);
-            }
-            // virtio 1.4 2.8.6: the buffer id stands in the last descriptor of the list
-            id = (int) (rest >>> 32) & 0xffff;
-            count++;
-            at = at + 1 == size ? 0 : at + 1;
-            if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
-                if (count > 1 || (flags & VIRTQ_DESC_F_NEXT) != 0) {
-                    throw new VirtqueueException("indirect descriptor inside a list");
-                }
-                walkTable(address, length);
-                break;
-            }
-            builder.add(address, length, (flags & VIRTQ_DESC_F_WRITE) != 0);
-            if ((flags & VIRTQ_DESC_F_NEXT) == 0) {
-                break;
-            }
-        }
-        claim(chain, id, count);
-    }
-
-    private void claim(DescriptorChain chain, int id, int count) throws VirtqueueException {
+    private void claim(DescriptorChain chain, int count) throws VirtqueueException {
+        int id = walker.id();
         if (id >= size) {
             throw new VirtqueueException("buffer id " + id + " in a queue of " + size);
         }
@@ -177,23 +146,6 @@ public final class PackedVirtqueue implements Virtqueue {
         if (nextAvail >= size) {
             nextAvail -= size;
             availWrap = !availWrap;
-        }
-    }
-
-    // virtio 1.4 2.8.7: every entry of the table belongs to the buffer; of its flags only WRITE means anything
-    private void walkTable(long address, long length) throws VirtqueueException {
-        if (!indirect) {
-            throw new VirtqueueException("indirect descriptor without VIRTIO_F_INDIRECT_DESC");
-        }
-        int entries = builder.openTable(address, length);
-        for (int i = 0; i < entries; i++) {
-            long entryAddress = builder.tableLong(i * DESCRIPTOR_SIZE + DESCRIPTOR_ADDR);
-            long rest = builder.tableLong(i * DESCRIPTOR_SIZE + DESCRIPTOR_LEN);
-            int flags = (int) (rest >>> 48);
-            if ((flags & VIRTQ_DESC_F_INDIRECT) != 0) {
-                throw new VirtqueueException("indirect descriptor inside an indirect table");
-            }
-            builder.add(entryAddress, rest & 0xffff_ffffL, (flags & VIRTQ_DESC_F_WRITE) != 0);
         }
     }
 

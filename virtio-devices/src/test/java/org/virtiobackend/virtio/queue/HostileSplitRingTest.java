@@ -224,7 +224,8 @@ class HostileSplitRingTest {
     private static void pollManyTimes(RingFixture ring, Random random) throws Exception {
         int good = 0;
         int refused = 0;
-        for (int i = 0; i < 300_000; i++) {
+        // Both outcomes have to be met, however little the racer gets to run.
+        for (int i = 0; i < 200_000 || good < 100 || refused < 100; i++) {
             try {
                 SplitVirtqueue queue =
                         i % 64 == 0 ? new SplitVirtqueue(ring.config, INDIRECT, ring.space, null) : ring.device;
@@ -239,7 +240,6 @@ class HostileSplitRingTest {
                 refused++;
             }
         }
-        assertTrue(good > 100 && refused > 100, "both outcomes were met: " + good + " and " + refused);
     }
 
     private static void checkInside(SegmentList segments) {

@@ -48,6 +48,9 @@ public class RingBenchmark {
     @Param({"direct", "indirect"})
     public String descriptors;
 
+    @Param({"any", "in"})
+    public String order;
+
     private final DmaMap map = new DmaMap();
     private SharedMemory memory;
     private DriverVirtqueue driver;
@@ -59,9 +62,11 @@ public class RingBenchmark {
     public void setUp() throws Exception {
         memory = SharedMemory.create("jmh", BYTES, BASE);
         map.map(BASE, BYTES, true, true, memory.memFd().fd().duplicate(), 0);
-        long features = VirtioFeature.VIRTIO_F_EVENT_IDX
-                | (descriptors.equals("indirect") ? VirtioFeature.VIRTIO_F_INDIRECT_DESC : 0);
         boolean packed = layout.equals("packed");
+        long features = VirtioFeature.VIRTIO_F_EVENT_IDX
+                | (descriptors.equals("indirect") ? VirtioFeature.VIRTIO_F_INDIRECT_DESC : 0)
+                | (order.equals("in") ? VirtioFeature.VIRTIO_F_IN_ORDER : 0)
+                | (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0);
         driver = packed
                 ? PackedDriverQueue.create(0, SIZE, features, memory)
                 : SplitDriverQueue.create(0, SIZE, features, memory);

@@ -5,7 +5,6 @@ import static org.virtiobackend.virtio.pci.CommonConfigLayout.*;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntSupplier;
 import org.virtiobackend.pci.PciRegisters;
 import org.virtiobackend.pci.driver.PciBus;
@@ -34,9 +33,6 @@ public final class VirtioPciDriver implements AutoCloseable {
         T read(VirtioRegisters registers) throws IOException;
     }
 
-    private static final long RESET_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(10);
-
-    private static final long RESET_POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
     private static final int MAX_CONFIG_TRIES = 1000;
 
     private final PciDevice device;
@@ -44,8 +40,8 @@ public final class VirtioPciDriver implements AutoCloseable {
     private final VirtioStructures structures;
     private final VirtioRegisters registers;
     private final QueueSetup queues;
+    private final RegisterWaits waits;
     private final int deviceId;
-    private long resetTimeoutNanos = RESET_TIMEOUT_NANOS;
     private long features;
 
     private VirtioPciDriver(PciDevice device) throws IOException {
@@ -55,6 +51,7 @@ public final class VirtioPciDriver implements AutoCloseable {
         this.structures = VirtioStructures.discover(device, capabilities);
         this.registers = new VirtioRegisters(device, structures);
         this.queues = new QueueSetup(device, structures, registers);
+        this.waits = new RegisterWaits(registers);
     }
 
     /** As {@link #open(PciDevice, long, long)} with addresses that collide with no memory below 3.5 GiB. */
@@ -82,7 +79,7 @@ public final class VirtioPciDriver implements AutoCloseable {
 
     /** How long a reset of the device or of a queue, or a suspension, may take; 10 seconds unless set. */
     public void setResetTimeout(long value, TimeUnit unit) {
-        resetTimeoutNanos = unit.toNanos(value);
+        waits.setTimeout(unit.toNanos(value));
     }
 
     private static int identify(PciDevice device) throws IOException {
@@ -136,17 +133,7 @@ public final class VirtioPciDriver implements AutoCloseable {
     public void reset() throws IOException {
         registers.status(0);
         features = 0;
-        awaitZero(DEVICE_STATUS, 1, "device does not complete its reset");
-    }
-
-    private void awaitZero(int field, int width, String failure) throws IOException {
-        long start = System.nanoTime();
-        while (registers.common(field, width) != 0) {
-            if (System.nanoTime() - start > resetTimeoutNanos) {
-                throw new VirtioDriverException(failure);
-            }
-            LockSupport.parkNanos(RESET_POLL_NANOS);
-        }
+        waits.untilZero(DEVICE_STATUS, 1, "device does not complete its reset");
     }
 
     /**
@@ -206,24 +193,13 @@ public final class VirtioPciDriver implements AutoCloseable {
             throw new VirtioDriverException("SUSPEND is not negotiated");
         }
         setStatus(DeviceStatus.SUSPEND);
-        awaitStatus(DeviceStatus.SUSPEND, DeviceStatus.DRIVER_OK, "device does not suspend itself");
+        waits.untilStatus(DeviceStatus.SUSPEND, DeviceStatus.DRIVER_OK, "device does not suspend itself");
     }
 
     /** Ends {@link #suspend} and waits until the device runs again. */
     public void resume() throws IOException {
         setStatus(DeviceStatus.DRIVER_OK);
-        awaitStatus(DeviceStatus.DRIVER_OK, DeviceStatus.SUSPEND, "device does not resume");
-    }
-
-    private void awaitStatus(int set, int clear, String failure) throws IOException {
-        long start = System.nanoTime();
-        for (int status = registers.status(); (status & (set | clear)) != set; status = registers.status()) {
-            boolean gaveUp = (status & DeviceStatus.DEVICE_NEEDS_RESET) != 0;
-            if (gaveUp || System.nanoTime() - start > resetTimeoutNanos) {
-                throw new VirtioDriverException(failure + ", status 0x" + Integer.toHexString(status));
-            }
-            LockSupport.parkNanos(RESET_POLL_NANOS);
-        }
+        waits.untilStatus(DeviceStatus.DRIVER_OK, DeviceStatus.SUSPEND, "device does not resume");
     }
 
     /** Whether the device has given up. */
@@ -332,7 +308,7 @@ public final class VirtioPciDriver implements AutoCloseable {
         }
         registers.selectQueue(index);
         registers.common(QUEUE_RESET, 2, 1);
-        awaitZero(QUEUE_RESET, 2, "device does not reset queue " + index);
+        waits.untilZero(QUEUE_RESET, 2, "device does not reset queue " + index);
     }
 
     // ---- device configuration
