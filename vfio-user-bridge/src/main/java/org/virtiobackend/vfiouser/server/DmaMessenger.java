@@ -164,8 +164,10 @@ final class DmaMessenger implements RemoteMemory {
         DmaTransfer transfer = begin(command, address, buffer, offset, length);
         awaitSettled(transfer, deadline);
         String failure = transfer.failure;
+        boolean gone;
         lock.lock();
         try {
+            gone = closed || LOST.equals(failure);
             transfer.free();
             free.push(transfer);
             waiting--;
@@ -173,7 +175,9 @@ final class DmaMessenger implements RemoteMemory {
             lock.unlock();
         }
         if (failure != null) {
-            throw new DmaFaultException(failure, address, length);
+            throw gone
+                    ? DmaFaultException.peerGone(failure, address, length)
+                    : new DmaFaultException(failure, address, length);
         }
     }
 
@@ -182,7 +186,7 @@ final class DmaMessenger implements RemoteMemory {
         lock.lock();
         try {
             if (closed) {
-                throw new DmaFaultException(CANCELLED, address, length);
+                throw DmaFaultException.peerGone(CANCELLED, address, length);
             }
             DmaTransfer transfer = newTransfer(address, length);
             transfer.begin(command, address, buffer, offset, length);

@@ -110,7 +110,7 @@ final class ChainBuilder {
     }
 
     static VirtqueueException fault(String what, DmaFaultException cause) {
-        return VirtqueueException.dmaFault(what + ": " + cause.getMessage());
+        return VirtqueueException.dmaFault(what + ": " + cause.getMessage(), cause.isPeerGone());
     }
 
     private void copyTable() {

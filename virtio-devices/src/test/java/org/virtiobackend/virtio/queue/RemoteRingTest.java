@@ -1,7 +1,9 @@
 package org.virtiobackend.virtio.queue;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_RING_PACKED;
 
@@ -48,6 +50,17 @@ class RemoteRingTest {
         ring.driver.add(data, 1, data, 0);
         ring.driver.publish();
         assertEquals(24, ring.device.poll().readable().remaining());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, VIRTIO_F_RING_PACKED})
+    void aClientThatHasGoneIsNoFaultOfTheDriver(long features) throws Exception {
+        ring = new RingPair(8, features, true);
+        ring.gone = true;
+        VirtqueueException e = assertThrows(VirtqueueException.class, ring.device::poll);
+        assertTrue(e.isPeerGone());
+        assertFalse(e.isDmaFault());
+        assertTrue(assertThrows(VirtqueueException.class, ring.device::enableKicks).isPeerGone());
     }
 
     @ParameterizedTest

@@ -30,6 +30,8 @@ final class RingPair implements AutoCloseable {
     Runnable inTheMiddle;
 
     int messages;
+    /** The client has gone: every message fails. */
+    boolean gone;
 
     RingPair(int size, long features, boolean remote) throws ErrnoException, VirtqueueException {
         memory = SharedMemory.create("ring-pair", BYTES, BASE);
@@ -81,7 +83,7 @@ final class RingPair implements AutoCloseable {
 
         @Override
         public void read(long address, ByteBuffer target, int offset, int length) throws DmaFaultException {
-            messages++;
+            count(address, length);
             Runnable hook = inTheMiddle;
             int first = 0;
             if (hook != null && length >= PackedLayout.DESCRIPTOR_SIZE) {
@@ -95,8 +97,15 @@ final class RingPair implements AutoCloseable {
 
         @Override
         public void write(long address, ByteBuffer source, int offset, int length) throws DmaFaultException {
-            messages++;
+            count(address, length);
             copy(address, source, offset, length, true);
+        }
+
+        private void count(long address, int length) throws DmaFaultException {
+            messages++;
+            if (gone) {
+                throw DmaFaultException.peerGone("gone", address, length);
+            }
         }
 
         private void copy(long address, ByteBuffer own, int offset, int length, boolean out) throws DmaFaultException {

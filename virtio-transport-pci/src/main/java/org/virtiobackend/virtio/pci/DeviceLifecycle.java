@@ -254,11 +254,17 @@ final class DeviceLifecycle {
 
     private void needsReset(Throwable cause) {
         Throwable origin = cause.getCause() != null ? cause.getCause() : cause;
-        if (origin instanceof VirtqueueException ring && ring.isDmaFault()) {
-            dmaFaults.incrementAndGet();
+        boolean gone = false;
+        if (origin instanceof VirtqueueException ring) {
+            gone = ring.isPeerGone();
+            if (ring.isDmaFault()) {
+                dmaFaults.incrementAndGet();
+            }
         }
         if (status.needsReset()) {
-            log(cause);
+            if (!gone) {
+                log(cause);
+            }
             synchronized (changes) {
                 if (!status.has(DeviceStatus.SUSPEND)) {
                     interrupts.configChanged(); // virtio 1.4 2.1.2
