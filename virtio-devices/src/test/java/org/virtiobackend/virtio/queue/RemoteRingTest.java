@@ -60,7 +60,8 @@ class RemoteRingTest {
         VirtqueueException e = assertThrows(VirtqueueException.class, ring.device::poll);
         assertTrue(e.isPeerGone());
         assertFalse(e.isDmaFault());
-        assertTrue(assertThrows(VirtqueueException.class, ring.device::enableKicks).isPeerGone());
+        assertTrue(
+                assertThrows(VirtqueueException.class, ring.device::enableKicks).isPeerGone());
     }
 
     @ParameterizedTest
