@@ -13,7 +13,7 @@ package org.virtiobackend.conformance.clause;
  * @param summary what a conforming implementation does, in one line of our own words
  * @param when what must be given for the clause to matter
  * @param status whether it can be observed
- * @param check id of the check that decides, empty while there is none; only with {@link Status#CHECK}
+ * @param check ids of the checks that decide, separated by blanks, empty while there is none; only with {@link Status#CHECK}
  * @param why reason of every other status, otherwise empty
  */
 public record Clause(

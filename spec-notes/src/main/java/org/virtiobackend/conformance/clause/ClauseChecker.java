@@ -12,6 +12,9 @@ final class ClauseChecker {
     /** Longest summary: one line of a terminal table. */
     private static final int SUMMARY_LIMIT = 110;
 
+    /** Section of statements that the specification makes without a keyword. */
+    static final String TEXT = "TEXT";
+
     private static final Pattern ID = Pattern.compile("([A-Z0-9]+(?:-[A-Z0-9]+)*)-(DEV|DRV)-(\\d{2})");
 
     private final SpecificationSections sections;
@@ -79,7 +82,8 @@ final class ClauseChecker {
     private void checkSection(String where, ClauseFile.Group group, Side side) {
         String label = group.label() == null ? "" : group.label();
         if (proposals.contains(group.section())) {
-            expect(label.startsWith("proposal:"), where, "label of a proposal");
+            String kind = group.section().equals(TEXT) ? "text:" : "proposal:";
+            expect(label.startsWith(kind), where, "label of a proposal");
             return;
         }
         SpecificationSections.Section section = sections.get(group.section());

@@ -1,0 +1,2 @@
+/** The conformance command. */
+package org.virtiobackend.conformance;

@@ -1,0 +1,24 @@
+package org.virtiobackend.conformance.runner;
+
+import org.virtiobackend.virtio.VirtioFeature;
+
+/**
+ * What a check runs with.
+ *
+ * @param features to negotiate, those of the memory included
+ */
+public record Configuration(MemoryKind memory, long features, int deviceType) {
+    public boolean has(long feature) {
+        return (features & feature) != 0;
+    }
+
+    public boolean isPacked() {
+        return has(VirtioFeature.VIRTIO_F_RING_PACKED);
+    }
+
+    /** Such as {@code packed, direct: EVENT_IDX VERSION_1}. */
+    @Override
+    public String toString() {
+        return (isPacked() ? "packed, " : "split, ") + memory.text() + ": " + FeatureTable.names(features, deviceType);
+    }
+}

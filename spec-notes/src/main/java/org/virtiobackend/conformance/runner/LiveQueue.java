@@ -1,0 +1,149 @@
+package org.virtiobackend.conformance.runner;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.virtiobackend.conformance.runner.RawRing.Piece;
+import org.virtiobackend.conformance.runner.RawRing.Used;
+
+/** An enabled queue and the requests on it. One thread. */
+public final class LiveQueue {
+    private static final int PREFILL = 0xa5;
+
+    /**
+     * How a request is divided.
+     *
+     * @param outParts readable descriptors, at least 1
+     * @param inParts writable descriptors, at least 1
+     * @param indirect all of them in one indirect table
+     */
+    public record Shape(int outParts, int inParts, boolean indirect) {
+        public static final Shape PLAIN = new Shape(1, 1, false);
+        public static final Shape INDIRECT = new Shape(1, 1, true);
+    }
+
+    /** A request that the device has or had. */
+    public record Sent(int token, Probe.Request request, Buffer out, Buffer in, List<Piece> pieces) {}
+
+    private final Bench bench;
+    private final int index;
+    private final RawRing ring;
+    private final int vector;
+    private final long notifyOffset;
+    private final int notifyValue;
+    private final boolean notificationData;
+    private final Map<Integer, Used> returned = new HashMap<>();
+    private int count;
+
+    LiveQueue(Bench bench, int index, RawRing ring, int vector, long notifyOffset, int notifyValue, boolean data) {
+        this.bench = bench;
+        this.index = index;
+        this.ring = ring;
+        this.vector = vector;
+        this.notifyOffset = notifyOffset;
+        this.notifyValue = notifyValue;
+        this.notificationData = data;
+    }
+
+    public int index() {
+        return index;
+    }
+
+    public RawRing ring() {
+        return ring;
+    }
+
+    public SplitRawRing split() {
+        return (SplitRawRing) ring;
+    }
+
+    public PackedRawRing packed() {
+        return (PackedRawRing) ring;
+    }
+
+    /** MSI-X vector of the queue, or NO_VECTOR. */
+    public int vector() {
+        return vector;
+    }
+
+    /** Notifies the device, whether it wants that or not. */
+    public void kick() throws IOException {
+        var notification = bench.structures().notification();
+        if (notificationData) {
+            long value = notifyValue | (long) ring.position() << 16;
+            bench.registers().write(notification, notifyOffset, 4, value);
+        } else {
+            bench.registers().write(notification, notifyOffset, 2, notifyValue);
+        }
+    }
+
+    /** Publishes and notifies. */
+    public void go() throws IOException {
+        ring.publish();
+        kick();
+    }
+
+    /** Writes a request of the probe into the ring; {@link #go} shows it. */
+    public Sent put(Shape shape) throws IOException {
+        return put(bench.probe().request(bench, count++), shape, PREFILL);
+    }
+
+    /** The same with a request of the caller's and a byte that the writable part is filled with before. */
+    public Sent put(Probe.Request request, Shape shape, int prefill) {
+        Buffer out = bench.buffer(request.out().length);
+        out.put(0, request.out());
+        Buffer in = bench.buffer(request.in());
+        in.fill(prefill);
+        List<Piece> pieces = new ArrayList<>();
+        divide(out, shape.outParts(), false, pieces);
+        divide(in, shape.inParts(), true, pieces);
+        int token = shape.indirect() ? ring.chain(List.of(Piece.table(bench.table(ring, pieces)))) : ring.chain(pieces);
+        return new Sent(token, request, out, in, pieces);
+    }
+
+    private static void divide(Buffer buffer, int parts, boolean writable, List<Piece> pieces) {
+        int left = Math.min(parts, buffer.length());
+        int at = 0;
+        for (; left > 0; left--) {
+            int length = left == 1 ? buffer.length() - at : Math.max(1, (buffer.length() - at) / left);
+            pieces.add(new Piece(buffer.address() + at, length, writable, false));
+            at += length;
+        }
+    }
+
+    /** What the device said of a request, waiting for it; fails the clause in question when it does not come. */
+    public Used await(Sent sent) throws IOException {
+        bench.await("the device uses the buffer", () -> {
+            collect();
+            return returned.containsKey(sent.token());
+        });
+        return returned.remove(sent.token());
+    }
+
+    /** Takes everything that was returned so far; true when there was something. */
+    public boolean collect() {
+        boolean any = false;
+        for (Used used; (used = ring.poll()) != null; any = true) {
+            bench.trace().add("used: buffer " + used.token() + ", length " + used.length());
+            returned.put(used.token(), used);
+        }
+        return any;
+    }
+
+    /** Sends one request, waits for it and judges the answer. */
+    public Used exchange(Shape shape) throws IOException {
+        Sent sent = put(shape);
+        go();
+        return judge(sent);
+    }
+
+    /** Waits for a request and judges the answer. */
+    public Used judge(Sent sent) throws IOException {
+        Used used = await(sent);
+        String problem = sent.request().answer().problem(sent.in().get(), used.length());
+        bench.that(problem == null, "the answer is wrong: " + problem);
+        return used;
+    }
+}

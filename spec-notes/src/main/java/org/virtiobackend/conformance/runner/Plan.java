@@ -1,0 +1,108 @@
+package org.virtiobackend.conformance.runner;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.virtiobackend.conformance.clause.Clause;
+import org.virtiobackend.conformance.clause.ClauseCatalogue;
+
+/** Which checks run, with which configurations. */
+final class Plan {
+    /** One run of one check. */
+    record Step(CheckMethod check, Configuration configuration) {}
+
+    private final ClauseCatalogue catalogue;
+    private final Survey survey;
+    private final boolean thorough;
+    private final List<Step> steps = new ArrayList<>();
+
+    private Plan(ClauseCatalogue catalogue, Survey survey, boolean thorough) {
+        this.catalogue = catalogue;
+        this.survey = survey;
+        this.thorough = thorough;
+    }
+
+    /** The steps, those of one kind of memory together. */
+    static List<Step> of(List<CheckMethod> checks, ClauseCatalogue catalogue, Survey survey, boolean thorough) {
+        Plan plan = new Plan(catalogue, survey, thorough);
+        Set<String> judged = new HashSet<>();
+        boolean first = true;
+        Map<MemoryKind, List<Configuration>> sets = survey.sets();
+        if (sets.isEmpty()) {
+            Configuration none = new Configuration(MemoryKind.DIRECT, 0, survey.deviceType());
+            checks.stream()
+                    .filter(check -> check.scope() == Check.Scope.FUNCTION)
+                    .forEach(check -> plan.steps.add(new Step(check, none)));
+        }
+        for (Map.Entry<MemoryKind, List<Configuration>> entry : sets.entrySet()) {
+            for (CheckMethod check : checks) {
+                plan.add(check, entry.getValue(), first, judged);
+            }
+            first = false;
+        }
+        return plan.steps;
+    }
+
+    private void add(CheckMethod check, List<Configuration> sets, boolean firstMemory, Set<String> judged) {
+        if (check.chapter().deviceType() != Chapter.ANY_DEVICE
+                && check.chapter().deviceType() != survey.deviceType()) {
+            return;
+        }
+        List<Configuration> possible = sets.stream()
+                .filter(set -> survey.holds(check.when(), set) && !clauses(check, set).isEmpty())
+                .toList();
+        Set<Configuration> chosen = new LinkedHashSet<>();
+        switch (check.scope()) {
+            case FUNCTION -> {
+                if (firstMemory && !possible.isEmpty()) {
+                    chosen.add(possible.get(0));
+                }
+            }
+            case DEVICE -> chooseMissing(check, possible, judged, chosen);
+            case RING -> {
+                chooseMissing(check, possible, new HashSet<>(), chosen);
+                chooseLayouts(possible, chosen);
+            }
+            case EVERY_SET -> chosen.addAll(possible);
+        }
+        if (thorough && check.scope() == Check.Scope.RING) {
+            chosen.addAll(possible);
+        }
+        chosen.forEach(set -> steps.add(new Step(check, set)));
+    }
+
+    /** Sets that give a clause of the check its first chance. */
+    private void chooseMissing(
+            CheckMethod check, List<Configuration> possible, Set<String> judged, Set<Configuration> chosen) {
+        for (Configuration set : possible) {
+            if (judged.addAll(clauses(check, set))) {
+                chosen.add(set);
+            }
+        }
+    }
+
+    /** The richest split ring and the richest packed one. */
+    private static void chooseLayouts(List<Configuration> possible, Set<Configuration> chosen) {
+        for (boolean packed : new boolean[] {false, true}) {
+            possible.stream()
+                    .filter(set -> set.isPacked() == packed)
+                    .max((a, b) -> Integer.compare(Long.bitCount(a.features()), Long.bitCount(b.features())))
+                    .ifPresent(chosen::add);
+        }
+    }
+
+    /** Clauses of the check whose conditions are given. */
+    private List<String> clauses(CheckMethod check, Configuration set) {
+        List<String> given = new ArrayList<>();
+        for (String id : check.clauses()) {
+            Clause clause = catalogue.get(id);
+            if (clause != null && survey.holds(clause.when(), set)) {
+                given.add(id);
+            }
+        }
+        return given;
+    }
+}

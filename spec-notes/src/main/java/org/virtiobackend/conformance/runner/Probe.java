@@ -1,0 +1,43 @@
+package org.virtiobackend.conformance.runner;
+
+import java.io.IOException;
+
+/**
+ * Knows one device type well enough to put harmless requests on one of its queues, with answers that can be judged: what
+ * the checks of rings and transport live on.
+ */
+public interface Probe {
+    /**
+     * A request.
+     *
+     * @param out what the device reads
+     * @param in room for what it writes, in bytes
+     */
+    record Request(byte[] out, int in, Answer answer) {}
+
+    /** Judges an answer. */
+    @FunctionalInterface
+    interface Answer {
+        /**
+         * What is wrong with it, or null.
+         *
+         * @param in the device-writable part
+         * @param used length that the device gave; -1 when it gave none
+         */
+        String problem(byte[] in, long used);
+    }
+
+    /** Features of the type that may be negotiated or not without changing the requests. */
+    long choosable();
+
+    /** The queue that takes the requests. */
+    int queue();
+
+    /** A request; different numbers give different ones. All of them have something to read and something to write. */
+    Request request(Bench bench, int number) throws IOException;
+
+    /** Whether a byte of the device configuration stays as it is when nothing happens but negotiation. */
+    default boolean isStable(int configOffset) {
+        return true;
+    }
+}

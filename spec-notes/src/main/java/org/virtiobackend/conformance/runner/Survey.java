@@ -1,0 +1,190 @@
+package org.virtiobackend.conformance.runner;
+
+import static org.virtiobackend.virtio.VirtioFeature.*;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.virtiobackend.conformance.clause.Condition;
+import org.virtiobackend.pci.PciRegisters;
+import org.virtiobackend.pci.driver.PciCapabilities;
+import org.virtiobackend.pci.driver.PciDevice;
+import org.virtiobackend.vfiouser.wire.Irq;
+import org.virtiobackend.virtio.DeviceStatus;
+import org.virtiobackend.virtio.pci.VirtioPciCapability;
+import org.virtiobackend.virtio.pci.driver.VirtioPciDriver;
+
+/** What there is to check: the device's type, offer and properties, the memory it works with, the sets of features. */
+final class Survey {
+    private static final long CHOOSABLE = VIRTIO_F_INDIRECT_DESC
+            | VIRTIO_F_EVENT_IDX
+            | VIRTIO_F_ACCESS_PLATFORM
+            | VIRTIO_F_RING_PACKED
+            | VIRTIO_F_IN_ORDER
+            | VIRTIO_F_ORDER_PLATFORM
+            | VIRTIO_F_NOTIFICATION_DATA
+            | VIRTIO_F_NOTIF_CONFIG_DATA
+            | VIRTIO_F_RING_RESET
+            | VIRTIO_F_SUSPEND;
+
+    private final Station station;
+    private final Map<Integer, Probe> probes;
+    private final long seed;
+    private final Set<String> words = new HashSet<>();
+    private final Map<MemoryKind, List<Configuration>> sets = new EnumMap<>(MemoryKind.class);
+    private final List<String> remarks = new ArrayList<>();
+    private int deviceType;
+    private long offered;
+    private String obstacle;
+
+    Survey(Station station, Map<Integer, Probe> probes, long seed) {
+        this.station = station;
+        this.probes = probes;
+        this.seed = seed;
+    }
+
+    /** Looks at everything; afterwards {@link #obstacle} tells whether the device can be driven at all. */
+    void look(Target target) throws CannotRunException {
+        Link link;
+        try {
+            link = station.link(MemoryKind.DIRECT);
+            identify(link.pci());
+        } catch (IOException e) {
+            throw new CannotRunException(target.socketPath() + ": " + e.getMessage());
+        }
+        try {
+            VirtioPciDriver driver = link.driver();
+            offered = driver.offeredFeatures();
+            describe(link, driver, target);
+            for (MemoryKind kind : MemoryKind.values()) {
+                tryMemory(kind);
+            }
+        } catch (IOException e) {
+            obstacle = e.getMessage();
+        }
+    }
+
+    private void identify(PciDevice pci) throws IOException, CannotRunException {
+        int vendor = (int) pci.configRead(PciRegisters.VENDOR_ID, 2);
+        int device = (int) pci.configRead(PciRegisters.DEVICE_ID, 2);
+        deviceType = device - VirtioPciCapability.DEVICE_ID_BASE;
+        if (vendor != VirtioPciCapability.VENDOR_ID && PciCapabilities.list(pci).stream()
+                .noneMatch(c -> c.id() == PciRegisters.CAP_ID_VENDOR)) {
+            throw new CannotRunException(String.format("no virtio device: PCI id %04x:%04x", vendor, device));
+        }
+    }
+
+    private void describe(Link link, VirtioPciDriver driver, Target target) throws IOException {
+        word("msix", link.pci().msixVectors() > 0);
+        word("intx", link.client().irqInfo(Irq.INTX).count() > 0);
+        word("shm-cap", !driver.structures().sharedMemory().isEmpty());
+        word("swiotlb-cap", driver.structures().swiotlb() != null);
+        word("config-change", target.changer() != null);
+        for (PciCapabilities.Capability capability : PciCapabilities.list(link.pci())) {
+            if (capability.id() == PciRegisters.CAP_ID_VENDOR) {
+                long type = link.pci().configRead(capability.offset() + VirtioPciCapability.CFG_TYPE, 1);
+                word("vendor-cap", type == VirtioPciCapability.VIRTIO_PCI_CAP_VENDOR_CFG);
+            }
+        }
+    }
+
+    private void word(String word, boolean given) {
+        if (given) {
+            words.add(word);
+        }
+    }
+
+    private void tryMemory(MemoryKind kind) {
+        if (kind.isRegion() && (offered & kind.feature()) == 0 || kind == MemoryKind.MESSAGES && !sets.containsKey(
+                MemoryKind.DIRECT)) {
+            return;
+        }
+        try {
+            Link link = station.ready(kind);
+            long always = required(link, kind);
+            if (always == 0) {
+                remarks.add(kind.text() + ": the device wants memory of its own");
+                return;
+            }
+            Probe probe = probe();
+            if (kind == MemoryKind.MESSAGES && probe == null) {
+                return;
+            }
+            long choosable = offered & (CHOOSABLE | (probe == null ? 0 : probe.choosable()));
+            List<Configuration> found = new ArrayList<>();
+            for (long set : FeatureSets.pairwise(choosable, always, deviceType, seed)) {
+                found.add(new Configuration(kind, set, deviceType));
+            }
+            sets.put(kind, List.copyOf(found));
+        } catch (IOException | CheckFailure e) {
+            remarks.add(kind.text() + ": " + e.getMessage());
+            station.drop();
+        }
+    }
+
+    /** Bits that the device insists on with this kind of memory; 0 when it refuses whatever is tried. */
+    private long required(Link link, MemoryKind kind) throws IOException {
+        long base = VIRTIO_F_VERSION_1 & offered | kind.feature();
+        for (long extra : new long[] {0, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM}) {
+            if ((extra & offered) == extra && accepts(link, base | extra)) {
+                return base | extra;
+            }
+        }
+        long all = offered & CHOOSABLE | base;
+        return accepts(link, all) ? base | offered & (VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM) : 0;
+    }
+
+    private static boolean accepts(Link link, long features) throws IOException {
+        VirtioPciDriver driver = link.driver();
+        driver.reset();
+        driver.setStatus(DeviceStatus.ACKNOWLEDGE);
+        driver.setStatus(DeviceStatus.DRIVER);
+        driver.registers().driverFeatures(0, features & 0xffff_ffffL);
+        driver.registers().driverFeatures(1, features >>> 32);
+        driver.setStatus(DeviceStatus.FEATURES_OK);
+        boolean accepted = (driver.registers().status() & DeviceStatus.FEATURES_OK) != 0;
+        driver.reset();
+        return accepted;
+    }
+
+    /** Why no driver could drive the device, or null. */
+    String obstacle() {
+        return obstacle;
+    }
+
+    /** Kinds of memory that cannot be used, with the reason. */
+    List<String> remarks() {
+        return remarks;
+    }
+
+    int deviceType() {
+        return deviceType;
+    }
+
+    long offered() {
+        return offered;
+    }
+
+    /** How to put requests to the device, or null. */
+    Probe probe() {
+        return probes.get(deviceType);
+    }
+
+    /** Sets of features by kind of memory, in the order in which the kinds are used. */
+    Map<MemoryKind, List<Configuration>> sets() {
+        return sets;
+    }
+
+    /** Whether the condition holds in a configuration. */
+    boolean holds(Condition condition, Configuration configuration) {
+        return condition.holds(
+                name -> configuration.has(FeatureTable.mask(name, deviceType)),
+                name -> (offered & FeatureTable.mask(name, deviceType)) != 0,
+                word -> words.contains(word)
+                        || word.equals("dma-messages") && configuration.memory() == MemoryKind.MESSAGES);
+    }
+}
