@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.virtiobackend.conformance.runner.Target;
 import org.virtiobackend.devices.blk.BlkSettings;
-import org.virtiobackend.devices.blk.IoPool;
+import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.devices.blk.VirtioBlk;
 import org.virtiobackend.devices.blk.VirtioBlkDevice;
 import org.virtiobackend.devices.blk.backend.RamBackend;
@@ -14,7 +14,6 @@ import org.virtiobackend.swiotlb.BarMemory;
 import org.virtiobackend.vfiouser.server.ClientSession;
 import org.virtiobackend.vfiouser.server.SessionListener;
 import org.virtiobackend.vfiouser.server.VfioUserServer;
-import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
@@ -87,7 +86,7 @@ final class DeviceUnderTest implements AutoCloseable {
         VirtioBlkDevice device = new VirtioBlkDevice(image, ioPool, settings);
         last = device;
         VirtioPciOptions options = VirtioPciOptions.defaults()
-                .withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES & ~VirtioFeature.VIRTIO_F_IN_ORDER);
+                .withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES);
         VirtioPciFunction function =
                 new VirtioPciFunction(bending.device(device), bending.policy(policy), workers, bending.options(options));
         function.setQuiesceWaiter(session::await);

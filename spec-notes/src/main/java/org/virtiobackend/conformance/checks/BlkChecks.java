@@ -9,6 +9,7 @@ import java.util.Arrays;
 import org.virtiobackend.conformance.runner.Bench;
 import org.virtiobackend.conformance.runner.Chapter;
 import org.virtiobackend.conformance.runner.Check;
+import org.virtiobackend.conformance.runner.Check.Scope;
 import org.virtiobackend.conformance.runner.LiveQueue;
 import org.virtiobackend.conformance.runner.LiveQueue.Sent;
 import org.virtiobackend.conformance.runner.LiveQueue.Shape;
@@ -33,7 +34,8 @@ public final class BlkChecks implements Chapter {
 
     @Check(
             id = "blk.offer",
-            clauses = {"BLK-INIT-DEV-01", "BLK-INIT-DEV-02", "BLK-INIT-DEV-04", "BLK-INIT-DEV-05"})
+            clauses = {"BLK-INIT-DEV-01", "BLK-INIT-DEV-02", "BLK-INIT-DEV-04", "BLK-INIT-DEV-05"},
+            scope = Scope.OFFER)
     public void offer(Bench bench) throws IOException {
         long offered = bench.driver().offeredFeatures();
         bench.about("BLK-INIT-DEV-01");

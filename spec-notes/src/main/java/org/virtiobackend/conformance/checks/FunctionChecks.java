@@ -130,7 +130,8 @@ public final class FunctionChecks implements Chapter {
 
     @Check(
             id = "pci.vendor-capability",
-            clauses = {"PCI-VENDOR-DEV-03", "PCI-VENDOR-DEV-04", "PCI-VENDOR-DEV-05"})
+            clauses = {"PCI-VENDOR-DEV-03", "PCI-VENDOR-DEV-04", "PCI-VENDOR-DEV-05"},
+            scope = Scope.OFFER)
     public void vendorCapability(Bench bench) throws IOException {
         for (VirtioCapability capability : VirtioCapability.list(bench, VIRTIO_PCI_CAP_VENDOR_CFG)) {
             bench.about("PCI-VENDOR-DEV-03");
@@ -150,7 +151,8 @@ public final class FunctionChecks implements Chapter {
 
     @Check(
             id = "pci.shared-memory",
-            clauses = {"PCI-SHM-DEV-01", "PCI-SHM-DEV-02", "SHM-DEV-01"})
+            clauses = {"PCI-SHM-DEV-01", "PCI-SHM-DEV-02", "SHM-DEV-01"},
+            scope = Scope.OFFER)
     public void sharedMemory(Bench bench) throws IOException {
         Set<Integer> ids = new HashSet<>();
         for (VirtioCapability region : VirtioCapability.list(bench, VIRTIO_PCI_CAP_SHARED_MEMORY_CFG)) {
@@ -171,7 +173,8 @@ public final class FunctionChecks implements Chapter {
 
     @Check(
             id = "pci.msix-size",
-            clauses = {"PCI-MSIX-DEV-01", "PCI-MSIX-DEV-02"})
+            clauses = {"PCI-MSIX-DEV-01", "PCI-MSIX-DEV-02"},
+            scope = Scope.OFFER)
     public void msixSize(Bench bench) throws IOException {
         int vectors = bench.pci().msixVectors();
         bench.about("PCI-MSIX-DEV-01");

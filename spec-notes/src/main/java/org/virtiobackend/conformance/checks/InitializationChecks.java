@@ -71,7 +71,8 @@ public final class InitializationChecks implements Chapter {
                 "RESERVED-DEV-10",
                 "DMB-DEV-01",
                 "DMB-DEV-02"
-            })
+            },
+            scope = Scope.OFFER)
     public void offer(Bench bench) throws IOException {
         long offered = bench.driver().offeredFeatures();
         int type = bench.driver().deviceId();

@@ -7,6 +7,7 @@ import java.io.IOException;
 import org.virtiobackend.conformance.runner.Bench;
 import org.virtiobackend.conformance.runner.Chapter;
 import org.virtiobackend.conformance.runner.Check;
+import org.virtiobackend.conformance.runner.Check.Scope;
 
 /** The notification capability (virtio 1.4 4.1.4.4). */
 public final class NotifyCapabilityChecks implements Chapter {
@@ -19,7 +20,8 @@ public final class NotifyCapabilityChecks implements Chapter {
                 "PCI-NOTIFYCAP-DEV-07",
                 "PCI-NOTIFYCAP-DEV-08",
                 "PCI-NOTIFYCAP-DEV-09"
-            })
+            },
+            scope = Scope.OFFER)
     public void layout(Bench bench) throws IOException {
         for (VirtioCapability capability : VirtioCapability.list(bench, VIRTIO_PCI_CAP_NOTIFY_CFG)) {
             long multiplier = capability.multiplier();

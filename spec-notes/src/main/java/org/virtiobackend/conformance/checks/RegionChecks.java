@@ -36,7 +36,8 @@ public final class RegionChecks implements Chapter {
                 "DMB-DEV-04",
                 "DMB-DEV-05",
                 "DMB-DEV-06"
-            })
+            },
+            scope = Scope.OFFER)
     public void offer(Bench bench) throws IOException {
         long offered = bench.driver().offeredFeatures();
         List<VirtioCapability> buffers = VirtioCapability.list(bench, VIRTIO_PCI_CAP_SWIOTLB);

@@ -42,6 +42,7 @@ public final class SuspendChecks implements Chapter {
         Sent before = queue.put(Shape.PLAIN);
         queue.go();
         queue.ring().wantInterrupts();
+        bench.about("SUSPEND-DEV-08");
         suspend(bench);
         bench.about("SUSPEND-DEV-10");
         boolean taken = queue.ring().hasUsed();
@@ -55,6 +56,7 @@ public final class SuspendChecks implements Chapter {
         bench.about("SUSPEND-DEV-03");
         bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt in suspension");
         ignoresWrites(bench);
+        bench.about("SUSPEND-DEV-09");
         resume(bench);
         bench.about("SUSPEND-DEV-10");
         queue.kick();
@@ -74,7 +76,6 @@ public final class SuspendChecks implements Chapter {
     }
 
     private static void suspend(Bench bench) throws IOException {
-        bench.about("SUSPEND-DEV-08");
         bench.driver().setStatus(SUSPEND);
         bench.await("SUSPEND set and DRIVER_OK clear, or DEVICE_NEEDS_RESET", () -> {
             int status = bench.status();
@@ -84,7 +85,6 @@ public final class SuspendChecks implements Chapter {
     }
 
     private static void resume(Bench bench) throws IOException {
-        bench.about("SUSPEND-DEV-09");
         bench.driver().setStatus(DRIVER_OK);
         bench.await("SUSPEND clear and DRIVER_OK set, or DEVICE_NEEDS_RESET", () -> {
             int status = bench.status();
@@ -110,8 +110,8 @@ public final class SuspendChecks implements Chapter {
                 "the configuration has changed in suspension");
         bench.about("SUSPEND-DEV-06");
         bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt in suspension");
-        resume(bench);
         bench.about("SUSPEND-DEV-07");
+        resume(bench);
         bench.await("the held notification", () -> bench.interrupts(bench.configVector()) > 0);
         bench.that(true, "");
     }

@@ -25,6 +25,8 @@ public @interface Check {
     enum Scope {
         /** Once, with the function alone: works when no driver could drive the device. */
         FUNCTION,
+        /** Once, before anything is negotiated. */
+        OFFER,
         /** As often as it takes to judge each clause: nothing depends on memory. */
         DEVICE,
         /** For each kind of memory, with a few sets of features for each. */

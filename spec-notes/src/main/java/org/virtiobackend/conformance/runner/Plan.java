@@ -33,8 +33,10 @@ final class Plan {
         Map<MemoryKind, List<Configuration>> sets = survey.sets();
         if (sets.isEmpty()) {
             Configuration none = new Configuration(MemoryKind.DIRECT, 0, survey.deviceType());
+            boolean driven = survey.obstacle() == null;
             checks.stream()
-                    .filter(check -> check.scope() == Check.Scope.FUNCTION)
+                    .filter(check -> check.scope() == Check.Scope.FUNCTION
+                            || driven && check.scope() == Check.Scope.OFFER && plan.isFor(check))
                     .forEach(check -> plan.steps.add(new Step(check, none)));
         }
         for (Map.Entry<MemoryKind, List<Configuration>> entry : sets.entrySet()) {
@@ -46,9 +48,13 @@ final class Plan {
         return plan.steps;
     }
 
+    private boolean isFor(CheckMethod check) {
+        int type = check.chapter().deviceType();
+        return type == Chapter.ANY_DEVICE || type == survey.deviceType();
+    }
+
     private void add(CheckMethod check, List<Configuration> sets, boolean firstMemory, Set<String> judged) {
-        if (check.chapter().deviceType() != Chapter.ANY_DEVICE
-                && check.chapter().deviceType() != survey.deviceType()) {
+        if (!isFor(check)) {
             return;
         }
         List<Configuration> possible = sets.stream()
@@ -56,7 +62,7 @@ final class Plan {
                 .toList();
         Set<Configuration> chosen = new LinkedHashSet<>();
         switch (check.scope()) {
-            case FUNCTION -> {
+            case FUNCTION, OFFER -> {
                 if (firstMemory && !possible.isEmpty()) {
                     chosen.add(possible.get(0));
                 }

@@ -101,7 +101,8 @@ public final class Runner {
             Bench bench = null;
             Future<?> limit = null;
             try {
-                boolean plain = step.check().scope() == Check.Scope.FUNCTION;
+                Check.Scope scope = step.check().scope();
+                boolean plain = scope == Check.Scope.FUNCTION;
                 MemoryKind memory = step.configuration().memory();
                 Link link = plain ? station.link(memory) : station.ready(memory);
                 limit = station.limit();
@@ -115,6 +116,10 @@ public final class Runner {
                 station.drop();
             } catch (CheckFailure e) {
                 findings.fail(e.getMessage(), dump(bench));
+                station.drop();
+            } catch (RuntimeException e) {
+                // A device can come up with what a check did not think of.
+                findings.fail("the check failed itself: " + e, dump(bench));
                 station.drop();
             } finally {
                 if (limit != null) {
