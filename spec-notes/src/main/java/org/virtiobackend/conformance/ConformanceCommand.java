@@ -29,8 +29,9 @@ import picocli.CommandLine.Option;
 /** Checks any vfio-user virtio device against virtio 1.4. */
 @Command(
         name = "conformance",
-        description = "Checks the virtio device behind a vfio-user socket, ours or not, against the clauses of virtio 1.4."
-                + " A block device is written to, in its first 8 KiB, and gets its contents back.",
+        description =
+                "Checks the virtio device behind a vfio-user socket, ours or not, against the clauses of virtio 1.4."
+                        + " A block device is written to, in its first 8 KiB, and gets its contents back.",
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {"0:no MUST is broken", "1:some MUST is broken, or the run did not end", "2:cannot run"},
         mixinStandardHelpOptions = true,

@@ -30,8 +30,8 @@ class OurDevicesTest {
     private RunResult run(Kind kind, boolean readOnly, String... only) throws Exception {
         Runner runner = new Runner(ClauseCatalogue.load(), Checks.all(), Checks.probes());
         try (DeviceUnderTest device = new DeviceUnderTest(directory, kind, readOnly, DeviceUnderTest.STRAIGHT)) {
-            RunResult result = runner.run(
-                    device.target(TIMEOUT_MILLIS), new RunOptions(List.of(only), 1, false), Progress.NONE);
+            RunResult result =
+                    runner.run(device.target(TIMEOUT_MILLIS), new RunOptions(List.of(only), 1, false), Progress.NONE);
             assertTrue(result.isComplete());
             return result;
         }

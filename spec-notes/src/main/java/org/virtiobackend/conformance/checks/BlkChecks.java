@@ -91,7 +91,10 @@ public final class BlkChecks implements Chapter {
             if (bench.has(features[i])) {
                 for (int flags : new int[] {2, 1 << 31}) {
                     int status = range(queue, types[i], 0, SECTORS, flags);
-                    bench.equal(VIRTIO_BLK_S_UNSUPP, status, "status of request type " + types[i] + " with an unknown flag");
+                    bench.equal(
+                            VIRTIO_BLK_S_UNSUPP,
+                            status,
+                            "status of request type " + types[i] + " with an unknown flag");
                 }
             }
         }
@@ -125,8 +128,7 @@ public final class BlkChecks implements Chapter {
             boolean report = type == VIRTIO_BLK_T_ZONE_REPORT;
             Request request = new Request(BlkProbe.header(type, 0), report ? SECTOR_BYTES + 1 : 1, (in, used) -> null);
             Sent sent = send(queue, request);
-            bench.equal(
-                    VIRTIO_BLK_S_UNSUPP, BlkProbe.status(sent.in().get()), "status of zone request " + type);
+            bench.equal(VIRTIO_BLK_S_UNSUPP, BlkProbe.status(sent.in().get()), "status of zone request " + type);
         }
     }
 
@@ -138,8 +140,7 @@ public final class BlkChecks implements Chapter {
         long before = bench.driver().readConfig(CONFIG_CAPACITY, 8);
         bench.changeConfiguration();
         bench.await("another capacity", () -> bench.driver().readConfig(CONFIG_CAPACITY, 8) != before);
-        bench.await(
-                "configuration change notification", () -> bench.interrupts(bench.configVector()) > 0);
+        bench.await("configuration change notification", () -> bench.interrupts(bench.configVector()) > 0);
         bench.that(true, "");
     }
 
@@ -158,14 +159,16 @@ public final class BlkChecks implements Chapter {
     private static int write(LiveQueue queue, long sector, byte[] data) throws IOException {
         ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + data.length);
         out.put(BlkProbe.header(VIRTIO_BLK_T_OUT, sector)).put(data);
-        return BlkProbe.status(
-                send(queue, new Request(out.array(), 1, (in, used) -> null)).in().get());
+        return BlkProbe.status(send(queue, new Request(out.array(), 1, (in, used) -> null))
+                .in()
+                .get());
     }
 
     private static int range(LiveQueue queue, int type, long sector, int sectors, int flags) throws IOException {
         ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + RANGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         out.put(BlkProbe.header(type, 0)).putLong(sector).putInt(sectors).putInt(flags);
-        return BlkProbe.status(
-                send(queue, new Request(out.array(), 1, (in, used) -> null)).in().get());
+        return BlkProbe.status(send(queue, new Request(out.array(), 1, (in, used) -> null))
+                .in()
+                .get());
     }
 }

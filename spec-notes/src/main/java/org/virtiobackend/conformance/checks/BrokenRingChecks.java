@@ -53,7 +53,10 @@ public final class BrokenRingChecks implements Chapter {
             clauses = {"TEXT-BROKEN-DEV-01", "TEXT-BROKEN-DEV-02", "TEXT-BROKEN-DEV-03", "TEXT-BROKEN-DEV-04"},
             scope = Scope.RING)
     public void splitIndex(Bench bench) throws IOException {
-        expectNeedsReset(bench, "TEXT-BROKEN-DEV-01", queue -> queue.split().putAvailable(queue.ring().size()));
+        expectNeedsReset(
+                bench,
+                "TEXT-BROKEN-DEV-01",
+                queue -> queue.split().putAvailable(queue.ring().size()));
         expectNeedsReset(bench, "TEXT-BROKEN-DEV-02", queue -> {
             SplitRawRing ring = queue.split();
             int head = ring.nextSlot();
@@ -69,7 +72,9 @@ public final class BrokenRingChecks implements Chapter {
         if (bench.about("TEXT-BROKEN-DEV-04")) {
             LiveQueue queue = bench.start();
             queue.exchange(Shape.PLAIN);
-            queue.split().putAvailableIndex(queue.split().nextAvailableIndex() + queue.ring().size() + 1);
+            queue.split()
+                    .putAvailableIndex(
+                            queue.split().nextAvailableIndex() + queue.ring().size() + 1);
             queue.kick();
             bench.that(bench.reachesNeedsReset(), "DEVICE_NEEDS_RESET is not set");
         }
@@ -87,8 +92,7 @@ public final class BrokenRingChecks implements Chapter {
         });
         expectNeedsReset(bench, "TEXT-BROKEN-DEV-06", queue -> {
             Buffer in = bench.buffer(64);
-            queue.ring().chain(List.of(
-                    new Piece(bench.endOfMemory() - 8, 16, false, false), Piece.writable(in)));
+            queue.ring().chain(List.of(new Piece(bench.endOfMemory() - 8, 16, false, false), Piece.writable(in)));
         });
     }
 

@@ -33,7 +33,8 @@ public final class CommonConfigChecks implements Chapter {
         bench.registers().driverFeatures(1, set >>> 32);
         for (int word = 1; word >= 0; word--) {
             bench.registers().common(DRIVER_FEATURE_SELECT, 4, word);
-            bench.equal(set >>> 32 * word & 0xffff_ffffL, bench.common(DRIVER_FEATURE, 4), "driver_feature, word " + word);
+            bench.equal(
+                    set >>> 32 * word & 0xffff_ffffL, bench.common(DRIVER_FEATURE, 4), "driver_feature, word " + word);
         }
     }
 

@@ -192,7 +192,8 @@ public final class FunctionChecks implements Chapter {
         long value = bench.pci().configRead(register, 4);
         int bar = (int) value & PciRegisters.MSIX_BIR_MASK;
         long start = value & ~(long) PciRegisters.MSIX_BIR_MASK;
-        boolean inside = bar < PciFunction.BAR_COUNT && start + length <= bench.pci().barSize(bar);
+        boolean inside =
+                bar < PciFunction.BAR_COUNT && start + length <= bench.pci().barSize(bar);
         bench.that(inside, what + " does not lie in a BAR");
     }
 }

@@ -138,8 +138,10 @@ public final class InitializationChecks implements Chapter {
                 .toArray();
         for (long bit : absent) {
             long set = bench.configuration().features() | bit;
-            bench.that(!bench.offer(set), "FEATURES_OK is set, and so is a feature that is not offered: bit "
-                    + Long.numberOfTrailingZeros(bit));
+            bench.that(
+                    !bench.offer(set),
+                    "FEATURES_OK is set, and so is a feature that is not offered: bit "
+                            + Long.numberOfTrailingZeros(bit));
             bench.reset();
         }
     }

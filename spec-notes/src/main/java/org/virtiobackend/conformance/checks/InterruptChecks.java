@@ -15,13 +15,7 @@ import org.virtiobackend.pci.PciRegisters;
 public final class InterruptChecks implements Chapter {
     @Check(
             id = "msix.mapping",
-            clauses = {
-                "PCI-MSIX-DEV-04",
-                "PCI-MSIX-DEV-05",
-                "PCI-MSIX-DEV-06",
-                "PCI-MSIX-DEV-08",
-                "PCI-MSIX-DEV-09"
-            })
+            clauses = {"PCI-MSIX-DEV-04", "PCI-MSIX-DEV-05", "PCI-MSIX-DEV-06", "PCI-MSIX-DEV-08", "PCI-MSIX-DEV-09"})
     public void mapping(Bench bench) throws IOException {
         bench.negotiate();
         int vectors = bench.pci().msixVectors();
@@ -74,8 +68,7 @@ public final class InterruptChecks implements Chapter {
         queue.ring().wantInterrupts();
         CommonConfigChecks.drain(bench);
         queue.exchange(Shape.PLAIN);
-        bench.that(
-                bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt of a queue that has no vector");
+        bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt of a queue that has no vector");
     }
 
     @Check(

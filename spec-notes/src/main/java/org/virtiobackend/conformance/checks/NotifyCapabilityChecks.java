@@ -43,12 +43,7 @@ public final class NotifyCapabilityChecks implements Chapter {
 
     @Check(
             id = "notify.reach",
-            clauses = {
-                "PCI-NOTIFYCAP-DEV-05",
-                "PCI-NOTIFYCAP-DEV-06",
-                "PCI-NOTIFYCAP-DEV-10",
-                "PCI-NOTIFYCAP-DEV-11"
-            })
+            clauses = {"PCI-NOTIFYCAP-DEV-05", "PCI-NOTIFYCAP-DEV-06", "PCI-NOTIFYCAP-DEV-10", "PCI-NOTIFYCAP-DEV-11"})
     public void reach(Bench bench) throws IOException {
         bench.negotiate();
         long length = bench.structures().notification().length();

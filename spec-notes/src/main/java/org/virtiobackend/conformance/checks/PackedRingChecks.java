@@ -112,11 +112,7 @@ public final class PackedRingChecks implements Chapter {
         }
     }
 
-    @Check(
-            id = "packed.interrupt-flags",
-            clauses = "TEXT-PACKED-DEV-03",
-            when = "msix",
-            scope = Scope.RING)
+    @Check(id = "packed.interrupt-flags", clauses = "TEXT-PACKED-DEV-03", when = "msix", scope = Scope.RING)
     public void interruptFlags(Bench bench) throws IOException {
         bench.about("TEXT-PACKED-DEV-03");
         LiveQueue queue = bench.start();
@@ -129,19 +125,14 @@ public final class PackedRingChecks implements Chapter {
         }
         ring.suppressInterrupts();
         queue.exchange(Shape.PLAIN);
-        bench.that(
-                bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt while they are disabled");
+        bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt while they are disabled");
         ring.wantEveryInterrupt();
         queue.exchange(Shape.PLAIN);
         bench.await("interrupt after they were enabled again", () -> CommonConfigChecks.drain(bench) > 0);
     }
 
     /** Round the ring twice, so that both values of the wrap counter are met. */
-    @Check(
-            id = "packed.event-index",
-            clauses = "TEXT-PACKED-DEV-04",
-            when = "msix",
-            scope = Scope.RING)
+    @Check(id = "packed.event-index", clauses = "TEXT-PACKED-DEV-04", when = "msix", scope = Scope.RING)
     public void eventIndex(Bench bench) throws IOException {
         bench.about("TEXT-PACKED-DEV-04");
         LiveQueue queue = bench.start(8);

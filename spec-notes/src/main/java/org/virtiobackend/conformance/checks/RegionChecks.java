@@ -196,8 +196,8 @@ public final class RegionChecks implements Chapter {
             queue.exchange(Shape.PLAIN);
             Buffer out = bench.buffer(16);
             out.put(0, bench.probe().request(bench, 1).out());
-            queue.ring().chain(List.of(
-                    Piece.readable(out), new Piece(bench.guestAddress() + 4096, 4096 + 1, true, false)));
+            queue.ring()
+                    .chain(List.of(Piece.readable(out), new Piece(bench.guestAddress() + 4096, 4096 + 1, true, false)));
             queue.go();
             bench.that(bench.reachesNeedsReset(), "DEVICE_NEEDS_RESET is not set");
             int changed = -1;

@@ -44,8 +44,9 @@ public final class RingChecks implements Chapter {
                 queue.kick();
             }
             bench.await(
-                    kicked ? "the device uses buffers after a notification" : "the device uses buffers it asked no"
-                            + " notification for",
+                    kicked
+                            ? "the device uses buffers after a notification"
+                            : "the device uses buffers it asked no" + " notification for",
                     () -> {
                         queue.collect();
                         return queue.ring().outstanding() == 0;

@@ -31,8 +31,7 @@ public final class SplitRingChecks implements Chapter {
             byte[] before = queue.split().table().get();
             queue.go();
             queue.judge(sent);
-            bench.that(
-                    Arrays.equals(before, queue.split().table().get()), "the descriptor table has been written to");
+            bench.that(Arrays.equals(before, queue.split().table().get()), "the descriptor table has been written to");
         }
     }
 
@@ -81,9 +80,7 @@ public final class SplitRingChecks implements Chapter {
         bench.about("SPLIT-USEDNOTIFY-DEV-02");
         ring.putDriverFlags(1);
         queue.exchange(Shape.PLAIN);
-        bench.that(
-                bench.stays(() -> CommonConfigChecks.drain(bench) > 0),
-                "interrupt while the driver's flags are 1");
+        bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt while the driver's flags are 1");
     }
 
     @Check(
@@ -109,9 +106,7 @@ public final class SplitRingChecks implements Chapter {
         bench.await("interrupt for the entry at used_event", () -> CommonConfigChecks.drain(bench) > 0);
         bench.about("SPLIT-USEDNOTIFY-DEV-06");
         queue.exchange(Shape.PLAIN);
-        bench.that(
-                bench.stays(() -> CommonConfigChecks.drain(bench) > 0),
-                "interrupt for an entry beyond used_event");
+        bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt for an entry beyond used_event");
         bench.about("SPLIT-USEDNOTIFY-DEV-04");
         ring.putDriverFlags(1);
         ring.wantInterruptAfter(1);
@@ -165,10 +160,7 @@ public final class SplitRingChecks implements Chapter {
     }
 
     /** The same request over and over, until both indices have gone round. */
-    @Check(
-            id = "split.index-wrap",
-            clauses = "TEXT-SPLIT-DEV-01",
-            when = "!VIRTIO_F_NOTIFICATION_DATA")
+    @Check(id = "split.index-wrap", clauses = "TEXT-SPLIT-DEV-01", when = "!VIRTIO_F_NOTIFICATION_DATA")
     public void indexWrap(Bench bench) throws IOException {
         bench.about("TEXT-SPLIT-DEV-01");
         LiveQueue queue = bench.start(LARGE);

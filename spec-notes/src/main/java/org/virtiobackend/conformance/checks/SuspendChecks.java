@@ -51,7 +51,8 @@ public final class SuspendChecks implements Chapter {
         Sent during = queue.put(Shape.PLAIN);
         queue.go();
         bench.that(
-                bench.stays(() -> queue.ring().hasUsed() != taken) && during.in().firstOther(0, 0xa5) < 0,
+                bench.stays(() -> queue.ring().hasUsed() != taken)
+                        && during.in().firstOther(0, 0xa5) < 0,
                 "a buffer was used in suspension");
         bench.about("SUSPEND-DEV-03");
         bench.that(bench.stays(() -> CommonConfigChecks.drain(bench) > 0), "interrupt in suspension");

@@ -44,8 +44,7 @@ record VirtioCapability(int at, int size, int type, int bar, int id, long start,
             start |= bench.pci().configRead(at + OFFSET_HI, 4) << 32;
             length |= bench.pci().configRead(at + LENGTH_HI, 4) << 32;
         }
-        long multiplier =
-                type == VIRTIO_PCI_CAP_NOTIFY_CFG ? bench.pci().configRead(at + NOTIFY_OFF_MULTIPLIER, 4) : 0;
+        long multiplier = type == VIRTIO_PCI_CAP_NOTIFY_CFG ? bench.pci().configRead(at + NOTIFY_OFF_MULTIPLIER, 4) : 0;
         int bar = (int) bench.pci().configRead(at + BAR, 1);
         int id = (int) bench.pci().configRead(at + ID, 1);
         return new VirtioCapability(at, size, type, bar, id, start, length, multiplier);

@@ -43,10 +43,14 @@ public final class CoverageTable {
 
     private static void row(Clause clause, StringBuilder text) {
         String condition = clause.when().toString().isEmpty() ? "" : " (" + clause.when() + ")";
-        text.append("| ").append(clause.id())
-                .append(" | ").append(clause.keyword().text())
-                .append(" | ").append(cell(clause.summary() + condition))
-                .append(" | ").append(cell(answer(clause)))
+        text.append("| ")
+                .append(clause.id())
+                .append(" | ")
+                .append(clause.keyword().text())
+                .append(" | ")
+                .append(cell(clause.summary() + condition))
+                .append(" | ")
+                .append(cell(answer(clause)))
                 .append(" |\n");
     }
 

@@ -48,7 +48,8 @@ public final class HtmlReport {
     }
 
     private static String facts(RunResult result) {
-        String memory = String.join(", ", result.memory().stream().map(m -> m.text()).toList());
+        String memory =
+                String.join(", ", result.memory().stream().map(m -> m.text()).toList());
         return escape(result.socketPath() + " | offers " + result.offered() + " | memory " + memory + " | "
                 + result.featureSets() + " sets of features, seed " + result.seed() + " | " + result.checkRuns()
                 + " check runs in " + result.millis() + " ms");
@@ -66,24 +67,43 @@ public final class HtmlReport {
     }
 
     private static void count(StringBuilder text, String style, long count, String name) {
-        text.append("<button class=").append(style).append(" data-show=").append(style).append('>')
-                .append(count).append(' ').append(name).append("</button>\n");
+        text.append("<button class=")
+                .append(style)
+                .append(" data-show=")
+                .append(style)
+                .append('>')
+                .append(count)
+                .append(' ')
+                .append(name)
+                .append("</button>\n");
     }
 
     private static void row(ClauseResult result, StringBuilder rows) {
-        rows.append("<tr class=").append(style(result)).append("><td>").append(escape(result.clause().id()))
-                .append("</td><td>").append(escape(result.clause().section()))
-                .append("</td><td>").append(result.clause().keyword().text())
-                .append("</td><td>").append(escape(result.clause().summary()));
+        rows.append("<tr class=")
+                .append(style(result))
+                .append("><td>")
+                .append(escape(result.clause().id()))
+                .append("</td><td>")
+                .append(escape(result.clause().section()))
+                .append("</td><td>")
+                .append(result.clause().keyword().text())
+                .append("</td><td>")
+                .append(escape(result.clause().summary()));
         if (!result.detail().isEmpty()) {
             rows.append("<div class=detail>").append(escape(result.detail())).append("</div>");
         }
         if (!result.trace().isEmpty()) {
-            rows.append("<details><summary>").append(escape(result.where())).append("</summary><pre>")
-                    .append(escape(String.join("\n", result.trace()))).append("</pre></details>");
+            rows.append("<details><summary>")
+                    .append(escape(result.where()))
+                    .append("</summary><pre>")
+                    .append(escape(String.join("\n", result.trace())))
+                    .append("</pre></details>");
         }
         String verdict = result.isWeakness() ? "not met" : result.verdict().text();
-        rows.append("</td><td>").append(verdict).append("<div class=detail>").append(escape(result.check()))
+        rows.append("</td><td>")
+                .append(verdict)
+                .append("<div class=detail>")
+                .append(escape(result.check()))
                 .append("</div></td></tr>\n");
     }
 

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import javax.xml.stream.XMLOutputFactory;
@@ -35,7 +35,8 @@ public final class JUnitReport {
         xml.writeAttribute("time", Double.toString(result.millis() / 1000.0));
         Map<String, List<ClauseResult>> chapters = new LinkedHashMap<>();
         for (ClauseResult clause : result.clauses()) {
-            chapters.computeIfAbsent(clause.clause().chapter(), key -> new ArrayList<>()).add(clause);
+            chapters.computeIfAbsent(clause.clause().chapter(), key -> new ArrayList<>())
+                    .add(clause);
         }
         for (Map.Entry<String, List<ClauseResult>> chapter : chapters.entrySet()) {
             suite(chapter.getKey(), chapter.getValue(), xml);
@@ -47,7 +48,8 @@ public final class JUnitReport {
     private static void suite(String name, List<ClauseResult> clauses, XMLStreamWriter xml) throws XMLStreamException {
         long failures = clauses.stream().filter(ClauseResult::isFault).count();
         long errors = clauses.stream().filter(c -> outcome(c).equals("error")).count();
-        long skipped = clauses.stream().filter(c -> outcome(c).equals("skipped")).count();
+        long skipped =
+                clauses.stream().filter(c -> outcome(c).equals("skipped")).count();
         xml.writeStartElement("testsuite");
         xml.writeAttribute("name", name);
         xml.writeAttribute("tests", Integer.toString(clauses.size()));
@@ -72,15 +74,16 @@ public final class JUnitReport {
     private static void testCase(ClauseResult result, XMLStreamWriter xml) throws XMLStreamException {
         xml.writeStartElement("testcase");
         xml.writeAttribute("classname", "virtio." + result.clause().section());
-        xml.writeAttribute("name", result.clause().id() + " " + clean(result.clause().summary()));
+        xml.writeAttribute(
+                "name", result.clause().id() + " " + clean(result.clause().summary()));
         String outcome = outcome(result);
         if (!outcome.isEmpty()) {
             xml.writeStartElement(outcome);
             String verdict = result.isWeakness() ? "not met" : result.verdict().text();
             xml.writeAttribute("message", clean(verdict + ": " + result.detail()));
             if (!result.trace().isEmpty()) {
-                xml.writeCharacters(clean("check " + result.check() + " (" + result.where() + ")\n"
-                        + String.join("\n", result.trace())));
+                xml.writeCharacters(clean(
+                        "check " + result.check() + " (" + result.where() + ")\n" + String.join("\n", result.trace())));
             }
             xml.writeEndElement();
         }

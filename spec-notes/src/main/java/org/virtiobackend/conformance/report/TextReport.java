@@ -30,8 +30,9 @@ public final class TextReport {
     public void print(RunResult result) {
         out.println(result.device() + " at " + result.socketPath());
         out.println("offers " + result.offered());
-        out.println("memory " + String.join(", ", result.memory().stream().map(m -> m.text()).toList())
-                + "; " + result.featureSets() + " sets of features, seed " + result.seed());
+        out.println("memory "
+                + String.join(", ", result.memory().stream().map(m -> m.text()).toList()) + "; " + result.featureSets()
+                + " sets of features, seed " + result.seed());
         result.remarks().forEach(remark -> out.println("not used: memory " + remark));
         out.println();
         chapters(result);
@@ -50,22 +51,41 @@ public final class TextReport {
             counts.computeIfAbsent(clause.clause().chapter(), key -> new int[Verdict.values().length])[
                     clause.verdict().ordinal()]++;
         }
-        out.printf(Locale.ROOT, "%-58s %6s %6s %15s %15s %8s%n", "", "pass", "fail", "not applicable",
-                "not observable", "not run");
+        out.printf(
+                Locale.ROOT,
+                "%-58s %6s %6s %15s %15s %8s%n",
+                "",
+                "pass",
+                "fail",
+                "not applicable",
+                "not observable",
+                "not run");
         counts.forEach((chapter, count) -> out.printf(
-                Locale.ROOT, "%-58s %6d %6d %15d %15d %8d%n", chapter, count[0], count[1], count[2], count[3],
+                Locale.ROOT,
+                "%-58s %6d %6d %15d %15d %8d%n",
+                chapter,
+                count[0],
+                count[1],
+                count[2],
+                count[3],
                 count[4]));
     }
 
     private void line(ClauseResult result) {
         String verdict = result.isWeakness() ? "not met" : result.verdict().text();
         String detail = result.detail().isEmpty() ? result.clause().summary() : result.detail();
-        out.printf(Locale.ROOT, "%-26s %-10s %-14s %s%n", result.clause().id(), result.clause().keyword().text(),
-                verdict, detail);
+        out.printf(
+                Locale.ROOT,
+                "%-26s %-10s %-14s %s%n",
+                result.clause().id(),
+                result.clause().keyword().text(),
+                verdict,
+                detail);
     }
 
     private void failure(ClauseResult result) {
-        String head = (result.isFault() ? "FAIL " : "not met ") + result.clause().id() + "  virtio 1.4 "
+        String head = (result.isFault() ? "FAIL " : "not met ")
+                + result.clause().id() + "  virtio 1.4 "
                 + result.clause().section() + "  " + result.clause().keyword().text() + ": "
                 + result.clause().summary();
         out.println();

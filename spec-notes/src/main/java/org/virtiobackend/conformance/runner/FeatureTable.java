@@ -26,22 +26,68 @@ public final class FeatureTable {
             Map.entry("VIRTIO_F_SUSPEND", 43),
             Map.entry("VIRTIO_F_DMB", 44));
 
-    private static final Map<String, Integer> BLK = bits("VIRTIO_BLK_F_", List.of(
-            "SIZE_MAX 1", "SEG_MAX 2", "GEOMETRY 4", "RO 5", "BLK_SIZE 6", "FLUSH 9", "TOPOLOGY 10", "CONFIG_WCE 11",
-            "MQ 12", "DISCARD 13", "WRITE_ZEROES 14", "LIFETIME 15", "SECURE_ERASE 16", "ZONED 17"));
+    private static final Map<String, Integer> BLK = bits(
+            "VIRTIO_BLK_F_",
+            List.of(
+                    "SIZE_MAX 1",
+                    "SEG_MAX 2",
+                    "GEOMETRY 4",
+                    "RO 5",
+                    "BLK_SIZE 6",
+                    "FLUSH 9",
+                    "TOPOLOGY 10",
+                    "CONFIG_WCE 11",
+                    "MQ 12",
+                    "DISCARD 13",
+                    "WRITE_ZEROES 14",
+                    "LIFETIME 15",
+                    "SECURE_ERASE 16",
+                    "ZONED 17"));
 
-    private static final Map<String, Integer> NET = bits("VIRTIO_NET_F_", List.of(
-            "CSUM 0", "GUEST_CSUM 1", "CTRL_GUEST_OFFLOADS 2", "MTU 3", "MAC 5", "GUEST_TSO4 7", "GUEST_TSO6 8",
-            "GUEST_ECN 9", "GUEST_UFO 10", "HOST_TSO4 11", "HOST_TSO6 12", "HOST_ECN 13", "HOST_UFO 14",
-            "MRG_RXBUF 15", "STATUS 16", "CTRL_VQ 17", "CTRL_RX 18", "CTRL_VLAN 19", "CTRL_RX_EXTRA 20",
-            "GUEST_ANNOUNCE 21", "MQ 22", "CTRL_MAC_ADDR 23", "DEVICE_STATS 50", "HASH_TUNNEL 51", "VQ_NOTF_COAL 52",
-            "NOTF_COAL 53", "GUEST_USO4 54", "GUEST_USO6 55", "HOST_USO 56", "HASH_REPORT 57", "GUEST_HDRLEN 59",
-            "RSS 60", "RSC_EXT 61", "STANDBY 62", "SPEED_DUPLEX 63"));
+    private static final Map<String, Integer> NET = bits(
+            "VIRTIO_NET_F_",
+            List.of(
+                    "CSUM 0",
+                    "GUEST_CSUM 1",
+                    "CTRL_GUEST_OFFLOADS 2",
+                    "MTU 3",
+                    "MAC 5",
+                    "GUEST_TSO4 7",
+                    "GUEST_TSO6 8",
+                    "GUEST_ECN 9",
+                    "GUEST_UFO 10",
+                    "HOST_TSO4 11",
+                    "HOST_TSO6 12",
+                    "HOST_ECN 13",
+                    "HOST_UFO 14",
+                    "MRG_RXBUF 15",
+                    "STATUS 16",
+                    "CTRL_VQ 17",
+                    "CTRL_RX 18",
+                    "CTRL_VLAN 19",
+                    "CTRL_RX_EXTRA 20",
+                    "GUEST_ANNOUNCE 21",
+                    "MQ 22",
+                    "CTRL_MAC_ADDR 23",
+                    "DEVICE_STATS 50",
+                    "HASH_TUNNEL 51",
+                    "VQ_NOTF_COAL 52",
+                    "NOTF_COAL 53",
+                    "GUEST_USO4 54",
+                    "GUEST_USO6 55",
+                    "HOST_USO 56",
+                    "HASH_REPORT 57",
+                    "GUEST_HDRLEN 59",
+                    "RSS 60",
+                    "RSC_EXT 61",
+                    "STANDBY 62",
+                    "SPEED_DUPLEX 63"));
 
     private static final Map<String, Integer> FS = bits("VIRTIO_FS_F_", List.of("NOTIFICATION 0"));
 
     /** Bits 24 to 49 that virtio 1.4 and the proposals define. */
-    private static final long KNOWN_COMMON = COMMON.values().stream().mapToLong(bit -> 1L << bit).sum();
+    private static final long KNOWN_COMMON =
+            COMMON.values().stream().mapToLong(bit -> 1L << bit).sum();
 
     /** Feature, then the features of which one must be offered with it; a driver may choose without regard to that. */
     private static final List<List<String>> NEEDS_OFFER = List.of(
@@ -103,7 +149,8 @@ public final class FeatureTable {
         if (table.isEmpty()) {
             return KNOWN_COMMON | ~COMMON_MASK;
         }
-        return KNOWN_COMMON | table.values().stream().mapToLong(bit -> 1L << bit).sum();
+        return KNOWN_COMMON
+                | table.values().stream().mapToLong(bit -> 1L << bit).sum();
     }
 
     /** Short names of the bits that are set, unknown ones as numbers. */

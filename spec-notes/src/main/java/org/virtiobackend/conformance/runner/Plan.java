@@ -58,7 +58,8 @@ final class Plan {
             return;
         }
         List<Configuration> possible = sets.stream()
-                .filter(set -> survey.holds(check.when(), set) && !clauses(check, set).isEmpty())
+                .filter(set ->
+                        survey.holds(check.when(), set) && !clauses(check, set).isEmpty())
                 .toList();
         Set<Configuration> chosen = new LinkedHashSet<>();
         switch (check.scope()) {

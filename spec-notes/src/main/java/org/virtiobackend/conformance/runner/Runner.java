@@ -70,8 +70,7 @@ public final class Runner {
         private int done;
         private int lost;
 
-        Execution(
-                Target target, RunOptions options, Station station, Survey survey, Trace trace, Tally tally) {
+        Execution(Target target, RunOptions options, Station station, Survey survey, Trace trace, Tally tally) {
             this.target = target;
             this.options = options;
             this.station = station;
@@ -107,8 +106,7 @@ public final class Runner {
                 Link link = plain ? station.link(memory) : station.ready(memory);
                 limit = station.limit();
                 lost = 0;
-                bench = new Bench(
-                        link, target, step.configuration(), survey.probe(), trace, findings, options.seed());
+                bench = new Bench(link, target, step.configuration(), survey.probe(), trace, findings, options.seed());
                 step.check().run(bench);
             } catch (IOException e) {
                 lost += bench == null ? 1 : 0;

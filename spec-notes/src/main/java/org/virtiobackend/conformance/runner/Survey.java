@@ -72,8 +72,8 @@ final class Survey {
         int vendor = (int) pci.configRead(PciRegisters.VENDOR_ID, 2);
         int device = (int) pci.configRead(PciRegisters.DEVICE_ID, 2);
         deviceType = device - VirtioPciCapability.DEVICE_ID_BASE;
-        if (vendor != VirtioPciCapability.VENDOR_ID && PciCapabilities.list(pci).stream()
-                .noneMatch(c -> c.id() == PciRegisters.CAP_ID_VENDOR)) {
+        if (vendor != VirtioPciCapability.VENDOR_ID
+                && PciCapabilities.list(pci).stream().noneMatch(c -> c.id() == PciRegisters.CAP_ID_VENDOR)) {
             throw new CannotRunException(String.format("no virtio device: PCI id %04x:%04x", vendor, device));
         }
     }
@@ -99,8 +99,8 @@ final class Survey {
     }
 
     private void tryMemory(MemoryKind kind) {
-        if (kind.isRegion() && (offered & kind.feature()) == 0 || kind == MemoryKind.MESSAGES && !sets.containsKey(
-                MemoryKind.DIRECT)) {
+        if (kind.isRegion() && (offered & kind.feature()) == 0
+                || kind == MemoryKind.MESSAGES && !sets.containsKey(MemoryKind.DIRECT)) {
             return;
         }
         try {
@@ -129,7 +129,8 @@ final class Survey {
     /** Bits that the device insists on with this kind of memory; 0 when it refuses whatever is tried. */
     private long required(Link link, MemoryKind kind) throws IOException {
         long base = VIRTIO_F_VERSION_1 & offered | kind.feature();
-        for (long extra : new long[] {0, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM}) {
+        for (long extra :
+                new long[] {0, VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM}) {
             if ((extra & offered) == extra && accepts(link, base | extra)) {
                 return base | extra;
             }

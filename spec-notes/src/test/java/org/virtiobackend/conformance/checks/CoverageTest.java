@@ -53,8 +53,9 @@ class CoverageTest {
     void catalogueNamesTheChecksOfEachClause() {
         Map<String, Set<String>> expected = new TreeMap<>();
         for (CheckMethod check : checks) {
-            check.clauses().forEach(id -> expected.computeIfAbsent(id, key -> new TreeSet<>())
-                    .add(check.id()));
+            check.clauses()
+                    .forEach(id ->
+                            expected.computeIfAbsent(id, key -> new TreeSet<>()).add(check.id()));
         }
         for (Clause clause : catalogue.clauses()) {
             String names = String.join(" ", expected.getOrDefault(clause.id(), Set.of()));
@@ -68,7 +69,9 @@ class CoverageTest {
         Set<String> used = new HashSet<>();
         Map<String, String> unchecked = ClauseCatalogue.unchecked();
         for (Clause clause : catalogue.clauses()) {
-            if (clause.side() == Side.DEVICE && clause.status() == Status.CHECK && clause.check().isEmpty()) {
+            if (clause.side() == Side.DEVICE
+                    && clause.status() == Status.CHECK
+                    && clause.check().isEmpty()) {
                 String prefix = unchecked.keySet().stream()
                         .filter(clause.id()::startsWith)
                         .findFirst()
