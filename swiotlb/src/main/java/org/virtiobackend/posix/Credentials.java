@@ -45,6 +45,9 @@ public final class Credentials {
         if (effective != held) {
             setEffective(effective);
         }
+        if (mayChange) {
+            setGroup(-1); // the process's groups are nobody else's
+        }
     }
 
     /** Whether files can be made in another's name. */

@@ -117,6 +117,12 @@ public final class DirectoryIo {
         return FileCalls.result(FileCalls.utimensat(file, EMPTY.address(), times.address(), AT_EMPTY_PATH));
     }
 
+    /** The NUL-terminated bytes at an address, NUL included. */
+    public static byte[] copyName(long name) {
+        com.sun.jna.Pointer pointer = new com.sun.jna.Pointer(name);
+        return pointer.getByteArray(0, (int) pointer.indexOf(0, (byte) 0) + 1);
+    }
+
     public static void close(int fd) {
         FileCalls.close(fd);
     }

@@ -102,8 +102,6 @@ final class FileCalls {
 
     static native int name_to_handle_at(int directory, long path, long handle, long mountId, int flags);
 
-    static native int open_by_handle_at(int mount, long handle, int flags);
-
     /** The result, or the negative error number of a call that failed. */
     static int result(int result) {
         return result < 0 ? -Native.getLastError() : result;

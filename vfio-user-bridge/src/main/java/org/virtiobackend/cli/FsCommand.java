@@ -49,6 +49,8 @@ public final class FsCommand implements ServingCommand {
 
     private static final String CAPABILITIES = "{\"type\": \"fs\", \"features\": [\"read-only\"]}";
     private static final long DESCRIPTORS = 1_000_000;
+    /** Files that a guest may know, with a descriptor or without: some 150 bytes each. */
+    private static final int MAX_FILES = 4_000_000;
     /** Descriptors that are no files of the driver: sockets, memory, the program's own. */
     private static final long RESERVED_DESCRIPTORS = 512;
 
@@ -217,6 +219,7 @@ public final class FsCommand implements ServingCommand {
                 ids("--translate-uid", uidRules),
                 ids("--translate-gid", gidRules),
                 xattrMap(),
+                MAX_FILES,
                 each - each / 4,
                 each / 4);
     }

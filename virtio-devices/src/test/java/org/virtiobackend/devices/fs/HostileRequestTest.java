@@ -38,7 +38,7 @@ class HostileRequestTest {
         Files.writeString(directory.resolve("secret"), "secret");
         Files.writeString(root.resolve("f"), "content");
         Files.createDirectory(root.resolve("d"));
-        fs = new FsFixture(root, PassthroughOptions.defaults().withLimits(64, 8));
+        fs = new FsFixture(root, PassthroughOptions.defaults().withLimits(64, 64, 8));
     }
 
     @AfterEach

@@ -117,7 +117,7 @@ final class CreateOperations extends Operations {
             if (fd == -Errno.EEXIST && (wanted & FileIo.O_EXCL) == 0) {
                 return openExisting(call, directory, wanted);
             }
-            return fd < 0 ? fd : replyCreated(call, directory, fd);
+            return fd < 0 ? fd : replyCreated(call, directory, fd, in.address(16));
         } finally {
             directory.unpin();
         }
@@ -137,7 +137,7 @@ final class CreateOperations extends Operations {
                     : DirectoryIo.createUnnamed(
                             directory.fd(), flags.forHost(in.u32(0)) | keep, in.u32(4) & PERMISSIONS);
             call.thread.credentials().restore();
-            return fd < 0 ? fd : replyCreated(call, directory, fd);
+            return fd < 0 ? fd : replyCreated(call, directory, fd, 0);
         } finally {
             directory.unpin();
         }
@@ -157,10 +157,10 @@ final class CreateOperations extends Operations {
         return result;
     }
 
-    /** @param fd of the new file, taken over */
-    private int replyCreated(FuseCall call, Inode directory, int fd) {
+    /** @param fd of the new file, taken over; {@code name} is 0 when it has none */
+    private int replyCreated(FuseCall call, Inode directory, int fd, long name) {
         int path = call.thread.proc().reopen(fd, DirectoryIo.O_PATH);
-        long nodeId = path < 0 ? path : know(call.thread, path);
+        long nodeId = path < 0 ? path : know(call.thread, path, directory, name);
         if (nodeId < 0) {
             DirectoryIo.close(fd);
             return (int) nodeId;

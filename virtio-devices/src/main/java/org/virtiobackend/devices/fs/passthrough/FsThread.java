@@ -4,6 +4,7 @@ import org.virtiobackend.devices.fs.fuse.FuseReply;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Credentials;
 import org.virtiobackend.posix.FileAttributes;
+import org.virtiobackend.posix.FileIdentity;
 import org.virtiobackend.posix.IoVec;
 import org.virtiobackend.posix.NativeBuffer;
 import org.virtiobackend.posix.ProcFd;
@@ -25,6 +26,8 @@ public final class FsThread {
     private final IoVec iov = new IoVec();
     private final NativeBuffer scratch = NativeBuffer.allocate(4096);
 
+    private final FileIdentity identities = new FileIdentity();
+    private final NativeBuffer name = NativeBuffer.allocate(FuseRequest.NAME_MAX + 1L);
     private NativeBuffer list;
 
     private FsThread() {}
@@ -56,6 +59,16 @@ public final class FsThread {
 
     IoVec iov() {
         return iov;
+    }
+
+    FileIdentity identities() {
+        return identities;
+    }
+
+    /** A name in memory, for a system call; valid until the next call. */
+    long nameOf(byte[] text) {
+        name.buffer().put(0, text);
+        return name.address();
     }
 
     /** Room for any list of extended attributes. */

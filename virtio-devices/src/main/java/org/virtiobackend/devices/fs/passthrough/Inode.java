@@ -1,32 +1,112 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.FileAttributes;
+import org.virtiobackend.posix.FileIdentity;
 
-/** A file that the driver knows: an O_PATH descriptor, which stands for it wherever it is moved. */
+/**
+ * A file that the driver knows: an O_PATH descriptor, which stands for it wherever it is moved. When there are too many the
+ * descriptor is closed, and opened again by the name that it was found by, if that still is the same file.
+ */
 final class Inode extends Slot {
-    private final int fd;
     private final long number;
     private final long device;
     private final long mountId;
     private final int type;
+    private final AtomicInteger open;
+
+    private volatile int fd;
+    /** While the descriptor is closed. */
+    private volatile byte[] identity;
+    /** Directory and name that it was found by last; no name: it keeps its descriptor. */
+    private volatile Place place;
+    /** Used since the last look; a race costs a descriptor that is opened again. */
+    private boolean used = true;
 
     /** How often the driver was told of it; guarded by the table. */
     long lookups;
     /** The next one in its bucket; guarded by the table. */
     Inode next;
+    /** Whether it is found by its number; guarded by the table. */
+    boolean listed;
 
-    /** @param fd taken over */
-    Inode(int fd, FileAttributes attributes) {
+    /** @param name one component, NUL-terminated */
+    record Place(long directory, byte[] name) {}
+
+    /**
+     * @param fd taken over
+     * @param place null when it has no name
+     * @param open counts descriptors
+     */
+    Inode(int fd, FileAttributes attributes, Place place, AtomicInteger open) {
         this.fd = fd;
+        this.place = place;
+        this.open = open;
         this.number = attributes.inode();
         this.device = attributes.device();
         this.mountId = attributes.mountId();
         this.type = attributes.type();
+        open.incrementAndGet();
     }
 
+    /** -1 while it is closed; never while it is pinned through the table. */
     int fd() {
         return fd;
+    }
+
+    boolean isOpen() {
+        return fd >= 0;
+    }
+
+    Place place() {
+        return place;
+    }
+
+    /** It was found by another name: the old one may be gone. */
+    void foundAt(Place newPlace) {
+        place = newPlace;
+    }
+
+    void markUsed() {
+        if (!used) {
+            used = true;
+        }
+    }
+
+    /** Closes the descriptor if nobody has used it for a while or has it now; true when it did. */
+    boolean evict(FileIdentity identities) {
+        if (used) {
+            used = false;
+            return false;
+        }
+        if (place == null || !isOpen() || !freeze()) {
+            return false;
+        }
+        int closing = fd;
+        identity = identities.of(closing);
+        boolean known = identity != null;
+        if (known) {
+            fd = -1;
+            open.decrementAndGet();
+            DirectoryIo.close(closing);
+        }
+        unfreeze();
+        return known;
+    }
+
+    /** Goes on with a descriptor, which is taken over, if it is of this very file. */
+    synchronized boolean adopt(int found, FileIdentity identities) {
+        if (isOpen()) {
+            DirectoryIo.close(found);
+            return true;
+        }
+        if (!identities.matches(found, identity)) {
+            return false;
+        }
+        open.incrementAndGet();
+        fd = found;
+        return true;
     }
 
     /** The host's inode number. */
@@ -69,6 +149,9 @@ final class Inode extends Slot {
 
     @Override
     void dispose() {
-        DirectoryIo.close(fd);
+        if (isOpen()) {
+            open.decrementAndGet();
+            DirectoryIo.close(fd);
+        }
     }
 }

@@ -1,26 +1,40 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.FileAttributes;
+import org.virtiobackend.posix.FileIdentity;
 
 /**
  * The files that the driver knows, by node id and by identity, and how often it was told of each: FORGET takes that back. The
- * root is node 1 and always there.
+ * root is node 1 and always there. Only so many have a descriptor at a time.
  */
 final class InodeTable {
     static final long ROOT_ID = 1;
 
     private static final int INITIAL_BUCKETS = 1024;
+    /** Directories above each other that are opened again for the sake of one file. */
+    private static final int MAX_DEPTH = 256;
+    /** Files that are looked at for a descriptor to close, each time that there are too many. */
+    private static final int LOOKS = 256;
 
     private final SlotTable<Inode> byId;
+    private final AtomicInteger open = new AtomicInteger();
+    private final int maxOpen;
+    private int hand;
     private final Inode root;
     private Inode[] buckets = new Inode[INITIAL_BUCKETS];
     private int count;
 
-    /** @param rootFd taken over */
-    InodeTable(int rootFd, FileAttributes rootAttributes, int limit) {
+    /**
+     * @param rootFd taken over
+     * @param limit most files
+     * @param maxOpen descriptors that they take, as far as their file systems allow
+     */
+    InodeTable(int rootFd, FileAttributes rootAttributes, int limit, int maxOpen) {
         byId = new SlotTable<>(limit);
-        root = new Inode(rootFd, rootAttributes);
+        this.maxOpen = maxOpen;
+        root = new Inode(rootFd, rootAttributes, null, open);
         root.lookups = 1;
         byId.add(root);
         insert(root);
@@ -30,17 +44,77 @@ final class InodeTable {
         return root;
     }
 
-    /** The file of a node id, pinned, or null. */
+    /** The file of a node id, pinned and with a descriptor, or null: never known, forgotten, or not found any more. */
     Inode pin(long nodeId) {
-        return byId.pin(nodeId);
+        return pin(nodeId, 0);
+    }
+
+    private Inode pin(long nodeId, int depth) {
+        Inode inode = byId.pin(nodeId);
+        if (inode == null) {
+            return null;
+        }
+        inode.markUsed();
+        if (inode.isOpen() || depth < MAX_DEPTH && reopen(inode, depth)) {
+            return inode;
+        }
+        inode.unpin();
+        return null;
+    }
+
+    /** Looks where a file was found last; it is judged by its identity, not by its name. */
+    private boolean reopen(Inode inode, int depth) {
+        makeRoom();
+        Inode.Place place = inode.place();
+        Inode directory = pin(place.directory(), depth + 1);
+        if (directory == null) {
+            return inode.isOpen();
+        }
+        FsThread thread = FsThread.current();
+        int fd = DirectoryIo.openPath(directory.fd(), thread.nameOf(place.name()));
+        directory.unpin();
+        if (fd >= 0 && !inode.adopt(fd, thread.identities())) {
+            DirectoryIo.close(fd);
+        }
+        return inode.isOpen();
+    }
+
+    /** Closes descriptors of files that were not used for a while, when there are too many. */
+    private void makeRoom() {
+        if (open.get() < maxOpen) {
+            return;
+        }
+        FileIdentity identities = FsThread.current().identities();
+        synchronized (this) {
+            for (int i = 0; i < LOOKS && open.get() >= maxOpen - maxOpen / 16; i++) {
+                Inode inode = byId.at(hand++);
+                if (hand >= byId.end()) {
+                    hand = 0;
+                }
+                if (inode != null) {
+                    inode.evict(identities);
+                }
+            }
+        }
+    }
+
+    /** A name that a known file was given. */
+    void foundAt(FileAttributes attributes, long directory, byte[] name) {
+        synchronized (this) {
+            Inode inode = find(attributes);
+            if (inode != null && inode.place() != null) {
+                inode.foundAt(new Inode.Place(directory, name));
+            }
+        }
     }
 
     /** The node id of a file that is known, counted once more, or 0. */
     synchronized long known(FileAttributes attributes) {
         Inode inode = find(attributes);
-        if (inode == null) {
-            return 0;
+        if (inode == null || !inode.isOpen()) {
+            return 0; // without a descriptor its number proves nothing
         }
+        inode.markUsed();
         inode.lookups++;
         return inode.id();
     }
@@ -59,29 +133,29 @@ final class InodeTable {
      * Makes a file known, or counts it once more.
      *
      * @param fd taken over
+     * @param place where it was found; null for a file without a name
      * @return its node id, or 0 when there are too many
      */
-    long add(int fd, FileAttributes attributes) {
+    long add(int fd, FileAttributes attributes, Inode.Place place) {
+        makeRoom();
         synchronized (this) {
             Inode inode = find(attributes);
-            if (inode == null) {
-                inode = new Inode(fd, attributes);
-                if (byId.add(inode)) {
-                    inode.lookups = 1;
-                    insert(inode);
-                    return inode.id();
-                }
-                inode = null;
-            } else {
+            if (inode != null && inode.adopt(fd, FsThread.current().identities())) {
                 inode.lookups++;
-            }
-            if (inode != null) {
-                DirectoryIo.close(fd);
                 return inode.id();
             }
+            if (inode != null) {
+                delete(inode); // it has gone, and its number is another's now
+            }
+            inode = new Inode(fd, attributes, place, open);
+            if (byId.add(inode)) {
+                inode.lookups = 1;
+                insert(inode);
+                return inode.id();
+            }
+            inode.unpin();
+            return 0;
         }
-        DirectoryIo.close(fd);
-        return 0;
     }
 
     /** The driver forgets {@code times} of the times it was told; more than that counts as all of them. */
@@ -125,6 +199,11 @@ final class InodeTable {
         return byId.count();
     }
 
+    /** Descriptors that files have. */
+    int openCount() {
+        return open.get();
+    }
+
     private Inode find(FileAttributes attributes) {
         int hash = Inode.hash(attributes.inode(), attributes.device());
         for (Inode i = buckets[hash & buckets.length - 1]; i != null; i = i.next) {
@@ -151,12 +230,17 @@ final class InodeTable {
     }
 
     private void link(Inode inode) {
+        inode.listed = true;
         int bucket = inode.hash() & buckets.length - 1;
         inode.next = buckets[bucket];
         buckets[bucket] = inode;
     }
 
     private void delete(Inode inode) {
+        if (!inode.listed) {
+            return;
+        }
+        inode.listed = false;
         int bucket = inode.hash() & buckets.length - 1;
         if (buckets[bucket] == inode) {
             buckets[bucket] = inode.next;

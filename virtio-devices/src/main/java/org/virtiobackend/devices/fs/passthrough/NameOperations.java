@@ -8,6 +8,7 @@ import org.virtiobackend.posix.Errno;
 /** LOOKUP, FORGET, and what takes names away or moves them: UNLINK, RMDIR, RENAME, RENAME2, LINK, READLINK. */
 final class NameOperations extends Operations {
     private static final int RENAME_FLAGS = 7;
+    private static final int RENAME_EXCHANGE = 2;
     private static final int RENAME_WHITEOUT = 4;
     private static final int PATH_MAX = 4096;
 
@@ -87,9 +88,16 @@ final class NameOperations extends Operations {
             }
             // a whiteout is a file that is made
             int result = (flags & RENAME_WHITEOUT) != 0 ? become(call) : 0;
-            return result < 0
-                    ? result
-                    : DirectoryIo.rename(source.fd(), in.address(names), target.fd(), in.address(toAt), flags);
+            if (result == 0) {
+                result = DirectoryIo.rename(source.fd(), in.address(names), target.fd(), in.address(toAt), flags);
+            }
+            if (result == 0) {
+                moved(call.thread, target, in.address(toAt));
+                if ((flags & RENAME_EXCHANGE) != 0) {
+                    moved(call.thread, source, in.address(names));
+                }
+            }
+            return result;
         } finally {
             call.thread.credentials().restore();
             if (source != null) {
@@ -98,6 +106,13 @@ final class NameOperations extends Operations {
             if (target != null) {
                 target.unpin();
             }
+        }
+    }
+
+    /** Remembers where to look for a file that was moved. */
+    private void moved(FsThread thread, Inode directory, long name) {
+        if (thread.attributes().readAt(directory.fd(), name) == 0) {
+            inodes.foundAt(thread.attributes(), directory.id(), DirectoryIo.copyName(name));
         }
     }
 

@@ -59,18 +59,19 @@ abstract class Operations {
     /** The same for a file that is probably not known yet. */
     final long lookUpNew(FsThread thread, Inode directory, long name) {
         int fd = DirectoryIo.openPath(directory.fd(), name);
-        return fd < 0 ? fd : know(thread, fd);
+        return fd < 0 ? fd : know(thread, fd, directory, name);
     }
 
-    /** The same for an O_PATH descriptor, which is taken over. */
-    final long know(FsThread thread, int fd) {
+    /** The same for an O_PATH descriptor, which is taken over; {@code name} is 0 when it has none. */
+    final long know(FsThread thread, int fd, Inode directory, long name) {
         FileAttributes attributes = thread.attributes();
         int result = attributes.readFd(fd);
         if (result < 0) {
             DirectoryIo.close(fd);
             return result;
         }
-        long id = inodes.add(fd, attributes);
+        Inode.Place place = name == 0 ? null : new Inode.Place(directory.id(), DirectoryIo.copyName(name));
+        long id = inodes.add(fd, attributes, place);
         return id != 0 ? id : -Errno.ENFILE;
     }
 

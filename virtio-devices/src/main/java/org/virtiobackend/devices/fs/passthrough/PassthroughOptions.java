@@ -11,7 +11,8 @@ package org.virtiobackend.devices.fs.passthrough;
  * @param directIo O_DIRECT of the driver is O_DIRECT on the host
  * @param submounts directories on which something is mounted are announced as such
  * @param uids how user ids of the driver and of the host correspond; {@code gids} the same for groups
- * @param maxInodes files that a driver may know at a time; each is a descriptor
+ * @param maxInodes files that a driver may know at a time
+ * @param maxOpenInodes descriptors that these take; the others are found again by their names
  * @param maxHandles files that a driver may have open at a time
  */
 public record PassthroughOptions(
@@ -27,6 +28,7 @@ public record PassthroughOptions(
         IdMap gids,
         XattrMap xattrMap,
         int maxInodes,
+        int maxOpenInodes,
         int maxHandles) {
 
     /** A writable directory with extended attributes and a cache that looks again every second. */
@@ -43,6 +45,7 @@ public record PassthroughOptions(
                 IdMap.IDENTITY,
                 IdMap.IDENTITY,
                 XattrMap.IDENTITY,
+                4_000_000,
                 500_000,
                 100_000);
     }
@@ -120,7 +123,7 @@ public record PassthroughOptions(
                 maxHandles);
     }
 
-    public PassthroughOptions withLimits(int inodes, int handles) {
+    public PassthroughOptions withLimits(int inodes, int openInodes, int handles) {
         return new PassthroughOptions(
                 readOnly,
                 cache,

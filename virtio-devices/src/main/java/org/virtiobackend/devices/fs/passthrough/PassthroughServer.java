@@ -84,7 +84,8 @@ public final class PassthroughServer implements AutoCloseable {
             throw new ErrnoException("shared directory", -result);
         }
         this.inMemory = isInMemory(root);
-        this.inodes = new InodeTable(root.duplicate().release(), rootAttributes, options.maxInodes());
+        this.inodes = new InodeTable(
+                root.duplicate().release(), rootAttributes, options.maxInodes(), options.maxOpenInodes());
         this.handles = new SlotTable<>(options.maxHandles());
         this.entries = new EntryWriter(options);
         this.lockOwners = new LockOwners(options.maxHandles());
@@ -184,6 +185,11 @@ public final class PassthroughServer implements AutoCloseable {
     /** Files that the driver knows. */
     public int inodeCount() {
         return inodes.count();
+    }
+
+    /** Descriptors that these take. */
+    public int openInodeCount() {
+        return inodes.openCount();
     }
 
     /** Files and directories that the driver has open. */

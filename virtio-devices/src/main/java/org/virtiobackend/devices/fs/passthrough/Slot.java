@@ -9,6 +9,8 @@ import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 abstract class Slot {
     private static final AtomicIntegerFieldUpdater<Slot> REFERENCES =
             AtomicIntegerFieldUpdater.newUpdater(Slot.class, "references");
+    /** Nobody gets it until {@link #unfreeze}. */
+    private static final int FROZEN = -1;
 
     private volatile int references = 1;
     private long id;
@@ -24,20 +26,40 @@ abstract class Slot {
 
     /** False when it is closed already. */
     final boolean pin() {
-        int now;
-        do {
-            now = references;
+        while (true) {
+            int now = references;
             if (now == 0) {
                 return false;
             }
-        } while (!REFERENCES.compareAndSet(this, now, now + 1));
-        return true;
+            if (now == FROZEN) {
+                Thread.onSpinWait();
+            } else if (REFERENCES.compareAndSet(this, now, now + 1)) {
+                return true;
+            }
+        }
     }
 
     final void unpin() {
-        if (REFERENCES.decrementAndGet(this) == 0) {
-            dispose();
+        while (true) {
+            int now = references;
+            if (now == FROZEN) {
+                Thread.onSpinWait();
+            } else if (REFERENCES.compareAndSet(this, now, now - 1)) {
+                if (now == 1) {
+                    dispose();
+                }
+                return;
+            }
         }
+    }
+
+    /** Keeps everybody away for a moment; false when somebody besides the table has it. */
+    final boolean freeze() {
+        return REFERENCES.compareAndSet(this, 1, FROZEN);
+    }
+
+    final void unfreeze() {
+        references = 1;
     }
 
     /** Closes what it stands for; called once. */

@@ -95,6 +95,15 @@ final class SlotTable<T extends Slot> {
         count++;
     }
 
+    /** What has an index, or null; 0 to {@link #end}. */
+    synchronized T at(int index) {
+        return index < slots.length() ? slots.get(index) : null;
+    }
+
+    synchronized int end() {
+        return next;
+    }
+
     synchronized int count() {
         return count;
     }

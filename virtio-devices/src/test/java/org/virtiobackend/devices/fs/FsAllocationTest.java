@@ -1,0 +1,60 @@
+package org.virtiobackend.devices.fs;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.virtiobackend.devices.fs.FsFixture.*;
+import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
+
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+
+/** A warm request about files that are known allocates nothing. */
+class FsAllocationTest {
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private static final int WARM_UP = 6_000;
+    private static final int MEASURED = 2_000;
+
+    @TempDir
+    private Path root;
+
+    @Test
+    void requestsAllocateNothing() throws Exception {
+        Files.write(root.resolve("f"), new byte[8192]);
+        try (FsFixture fs = new FsFixture(root, PassthroughOptions.defaults())) {
+            long node = fs.node(ROOT, "f");
+            long fh = fs.handle(node, O_RDWR);
+            long directory = fs.opendir(ROOT).u64(0);
+            long worker = threadId("worker-0");
+            run(fs, node, fh, directory, WARM_UP);
+            long before = THREADS.getThreadAllocatedBytes(worker);
+            run(fs, node, fh, directory, MEASURED);
+            assertEquals(0, THREADS.getThreadAllocatedBytes(worker) - before, "bytes allocated by the worker");
+        }
+    }
+
+    private static void run(FsFixture fs, long node, long fh, long directory, int rounds) throws Exception {
+        byte[] data = new byte[4096];
+        for (int i = 0; i < rounds; i++) {
+            assertEquals(0, fs.lookup(ROOT, "f").error());
+            assertEquals(0, fs.getattr(node).error());
+            assertEquals(4096, fs.read(node, fh, 4096, 4096).body().limit());
+            assertEquals(0, fs.write(node, fh, 0, data).error());
+            assertEquals(0, fs.readdir(FUSE_READDIRPLUS, ROOT, directory, 0, 4096).error());
+            assertEquals(0, fs.call(fs.message(FUSE_STATFS, ROOT), 80).error());
+            fs.forget(node, 2);
+        }
+    }
+
+    private static long threadId(String name) {
+        for (long id : THREADS.getAllThreadIds()) {
+            if (THREADS.getThreadInfo(id).getThreadName().equals(name)) {
+                return id;
+            }
+        }
+        throw new AssertionError("no thread " + name);
+    }
+}
