@@ -69,6 +69,7 @@ public record PassthroughOptions(
                 gids,
                 xattrMap,
                 maxInodes,
+                maxOpenInodes,
                 maxHandles);
     }
 
@@ -86,6 +87,7 @@ public record PassthroughOptions(
                 gids,
                 xattrMap,
                 maxInodes,
+                maxOpenInodes,
                 maxHandles);
     }
 
@@ -103,6 +105,7 @@ public record PassthroughOptions(
                 newGids,
                 xattrMap,
                 maxInodes,
+                maxOpenInodes,
                 maxHandles);
     }
 
@@ -120,6 +123,7 @@ public record PassthroughOptions(
                 gids,
                 map,
                 maxInodes,
+                maxOpenInodes,
                 maxHandles);
     }
 
@@ -137,6 +141,7 @@ public record PassthroughOptions(
                 gids,
                 xattrMap,
                 inodes,
+                openInodes,
                 handles);
     }
 }
