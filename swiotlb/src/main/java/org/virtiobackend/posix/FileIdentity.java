@@ -20,8 +20,7 @@ public final class FileIdentity {
     /** The identity of what is behind a descriptor, or null when its file system has none to give. */
     public byte[] of(int fd) {
         bytes.putInt(0, MAX_HANDLE);
-        int result =
-                FileCalls.name_to_handle_at(fd, EMPTY.address(), handle.address(), mount.address(), AT_EMPTY_PATH);
+        int result = FileCalls.name_to_handle_at(fd, EMPTY.address(), handle.address(), mount.address(), AT_EMPTY_PATH);
         if (result < 0) {
             return null;
         }

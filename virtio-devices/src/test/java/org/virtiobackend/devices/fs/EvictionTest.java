@@ -71,7 +71,12 @@ class EvictionTest {
         for (int i = 0; i < FILES; i++) {
             assertEquals(
                     0,
-                    fs.call(fs.message(FUSE_RENAME, directory).u64(ROOT).text("f" + i).text("g" + i), 0)
+                    fs.call(
+                                    fs.message(FUSE_RENAME, directory)
+                                            .u64(ROOT)
+                                            .text("f" + i)
+                                            .text("g" + i),
+                                    0)
                             .error());
         }
         int found = 0;
@@ -96,7 +101,9 @@ class EvictionTest {
         for (int i = 0; i < FILES; i++) {
             var answer = fs.open(nodes.get(i), O_RDONLY);
             if (answer.error() == 0) {
-                assertEquals("content" + i, new String(fs.read(nodes.get(i), answer.u64(0), 0, 100).bytes(0), UTF_8));
+                assertEquals(
+                        "content" + i,
+                        new String(fs.read(nodes.get(i), answer.u64(0), 0, 100).bytes(0), UTF_8));
                 fs.release(nodes.get(i), answer.u64(0));
             } else {
                 assertEquals(-Errno.ESTALE, answer.error());

@@ -43,7 +43,8 @@ class FsAllocationTest {
             assertEquals(0, fs.getattr(node).error());
             assertEquals(4096, fs.read(node, fh, 4096, 4096).body().limit());
             assertEquals(0, fs.write(node, fh, 0, data).error());
-            assertEquals(0, fs.readdir(FUSE_READDIRPLUS, ROOT, directory, 0, 4096).error());
+            assertEquals(
+                    0, fs.readdir(FUSE_READDIRPLUS, ROOT, directory, 0, 4096).error());
             assertEquals(0, fs.call(fs.message(FUSE_STATFS, ROOT), 80).error());
             fs.forget(node, 2);
         }
