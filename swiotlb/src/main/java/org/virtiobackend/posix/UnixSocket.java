@@ -56,6 +56,20 @@ public final class UnixSocket implements AutoCloseable {
         return new UnixSocket(fd);
     }
 
+    /** Connects to a listening path without waiting; the socket never waits either. EAGAIN: the listener is too busy. */
+    public static Fd connectNonBlocking(String path) throws ErrnoException {
+        Fd fd = newSocket();
+        try {
+            fd.setNonBlocking();
+            NativeBuffer address = address(path);
+            ErrnoException.check(LibC.connect(fd.value(), address.address(), address.size()), "connect to " + path);
+            return fd;
+        } catch (ErrnoException e) {
+            fd.close();
+            throw e;
+        }
+    }
+
     /** A bound, listening socket that only its owner may connect to. The file must not exist yet; the caller unlinks it. */
     public static Fd listen(String path, int backlog) throws ErrnoException {
         Fd fd = newSocket();

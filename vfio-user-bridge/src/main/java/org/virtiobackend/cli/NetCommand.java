@@ -7,8 +7,10 @@ import java.util.List;
 import org.virtiobackend.devices.net.MacAddress;
 import org.virtiobackend.devices.net.NetSettings;
 import org.virtiobackend.devices.net.VirtioNet;
+import org.virtiobackend.devices.net.backend.LoopbackBackend;
 import org.virtiobackend.devices.net.backend.NetBackend;
 import org.virtiobackend.devices.net.backend.NetBackendException;
+import org.virtiobackend.devices.net.backend.StreamBackend;
 import org.virtiobackend.devices.net.backend.TapBackend;
 import org.virtiobackend.virtio.FeatureNames;
 import picocli.CommandLine.Command;
@@ -24,7 +26,10 @@ import picocli.CommandLine.Option;
 public final class NetCommand implements ServingCommand {
     private static final String TAP = "tap:";
     private static final String TAP_FD = "tap:fd=";
-    private static final String CAPABILITIES = "{\"type\": \"net\", \"features\": [\"tap\"]}";
+    private static final String STREAM = "stream:";
+    private static final String LOOPBACK = "loopback";
+    private static final String CAPABILITIES =
+            "{\"type\": \"net\", \"features\": [\"tap\", \"stream\", \"loopback\"]}";
 
     @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
     private boolean printCapabilities;
@@ -32,8 +37,9 @@ public final class NetCommand implements ServingCommand {
     @Option(
             names = "--backend",
             paramLabel = "WHERE",
-            description = "tap:IFNAME (made if it does not exist) or tap:fd=N[:N...] (inherited descriptors of one tap,"
-                    + " perhaps of another network namespace)")
+            description = "tap:IFNAME (made if it does not exist), tap:fd=N[:N...] (inherited descriptors of one tap,"
+                    + " perhaps of another network namespace), stream:PATH (UNIX socket of a server such as passt) or"
+                    + " loopback (what is sent comes back)")
     private String backend;
 
     @Option(names = "--mac", paramLabel = "MAC", description = "address of the device (default: a random one)")
@@ -108,7 +114,17 @@ public final class NetCommand implements ServingCommand {
             if (backend.startsWith(TAP) && backend.length() > TAP.length()) {
                 return TapBackend.open(backend.substring(TAP.length()), pairs);
             }
-            throw new BadInputException("--backend=" + backend + " is not tap:IFNAME or tap:fd=N");
+            if (backend.startsWith(STREAM) && backend.length() > STREAM.length()) {
+                if (pairs > 1) {
+                    throw new BadInputException("--queue-pairs=" + pairs + ": a stream has one");
+                }
+                return new StreamBackend(backend.substring(STREAM.length()));
+            }
+            if (backend.equals(LOOPBACK)) {
+                return new LoopbackBackend(pairs);
+            }
+            throw new BadInputException(
+                    "--backend=" + backend + " is not tap:IFNAME, tap:fd=N, stream:PATH or loopback");
         } catch (NetBackendException e) {
             throw new BadInputException("--backend: " + e.getMessage());
         }

@@ -86,7 +86,8 @@ final class ControlHandler implements QueueHandler {
             return false;
         }
         long wanted = data.getU64();
-        if ((wanted & ~(device.features() & NetFeatures.GUEST_OFFLOADS)) != 0) {
+        // Linux also sends GUEST_HDRLEN, which is no offload: whatever was negotiated may stand here
+        if ((wanted & ~device.features()) != 0) {
             return false; // virtio 1.4 5.1.9.5.9.2
         }
         device.setReceiveOffloads(NetFeatures.receiveOffloads(wanted));

@@ -2,19 +2,10 @@ package org.virtiobackend.devices.net;
 
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
-import org.virtiobackend.devices.net.backend.Offload;
+import org.virtiobackend.devices.net.packet.Offload;
 
 /** Which features need which others, and what they mean to a backend. */
 final class NetFeatures {
-    /** All features that say what a driver copes with on receive. */
-    static final long GUEST_OFFLOADS = VIRTIO_NET_F_GUEST_CSUM
-            | VIRTIO_NET_F_GUEST_TSO4
-            | VIRTIO_NET_F_GUEST_TSO6
-            | VIRTIO_NET_F_GUEST_ECN
-            | VIRTIO_NET_F_GUEST_UFO
-            | VIRTIO_NET_F_GUEST_USO4
-            | VIRTIO_NET_F_GUEST_USO6;
-
     private static final long GUEST_TSO = VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6;
     private static final long HOST_TSO = VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6;
 

@@ -5,6 +5,8 @@ import java.nio.ByteOrder;
 import org.virtiobackend.devices.net.backend.NetChannel;
 import org.virtiobackend.devices.net.packet.Ethernet;
 import org.virtiobackend.devices.net.packet.Frame;
+import org.virtiobackend.devices.net.packet.Offload;
+import org.virtiobackend.devices.net.packet.Segmenter;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.posix.IoVec;
 import org.virtiobackend.posix.NativeBuffer;
@@ -40,6 +42,13 @@ final class ReceiveHandler implements QueueHandler {
     private final Frame waiting = new Frame();
     private boolean isWaiting;
     private boolean starved = true;
+    /** For frames that leave undone what the driver does not cope with; null until there is one. */
+    private Segmenter segmenter;
+
+    private final Frame piece = new Frame();
+    /** A piece of the frame that was tried last waits for buffers. */
+    private boolean pieceWaits;
+
     /** Bytes that recent frames had, header included: how much the window should hold. */
     private int usual = SMALL_FRAME;
 
@@ -135,7 +144,7 @@ final class ReceiveHandler implements QueueHandler {
             device.counters().countFiltered();
             return true;
         }
-        if (room == 0) {
+        if (room == 0 || !Offload.allows(rules.offloads(), header.undone())) {
             moveAside(head, length);
             return deliverWaiting(queue);
         }
@@ -199,12 +208,40 @@ final class ReceiveHandler implements QueueHandler {
         return !isWaiting;
     }
 
-    /** False when the frame has to wait for buffers. */
+    /** False when the frame, or the rest of it, has to wait for buffers: it is to be given again. */
     private boolean deliver(Virtqueue queue, Frame frame) throws VirtqueueException {
+        if (pieceWaits) {
+            return deliverPieces(queue);
+        }
         if (!classifier.passes(rules.filter(), frame)) {
             device.counters().countFiltered();
             return true;
         }
+        return Offload.allows(rules.offloads(), frame.header().undone())
+                ? deliverWhole(queue, frame)
+                : segment(queue, frame);
+    }
+
+    /** The driver changes its mind about offloads while frames are under way, and a loop never asked it. */
+    private boolean segment(Virtqueue queue, Frame frame) throws VirtqueueException {
+        if (segmenter == null) {
+            segmenter = new Segmenter();
+        }
+        if (!segmenter.begin(frame) || !segmenter.next(piece)) {
+            device.counters().countReceiveDropped();
+            return true;
+        }
+        return deliverPieces(queue);
+    }
+
+    private boolean deliverPieces(Virtqueue queue) throws VirtqueueException {
+        do {
+            pieceWaits = !deliverWhole(queue, piece);
+        } while (!pieceWaits && segmenter.next(piece));
+        return !pieceWaits;
+    }
+
+    private boolean deliverWhole(Virtqueue queue, Frame frame) throws VirtqueueException {
         header.set(frame.header());
         switch (makeRoom(queue, frame.length())) {
             case MORE -> {

@@ -6,7 +6,7 @@ package org.virtiobackend.devices.net;
  *
  * @param filter which frames pass
  * @param pairs queue pairs in use, from the first on
- * @param offloads {@link org.virtiobackend.devices.net.backend.Offload} bits that the driver copes with
+ * @param offloads {@link org.virtiobackend.devices.net.packet.Offload} bits that the driver copes with
  */
 record ReceiveRules(ReceiveFilter filter, int pairs, int offloads) {
     ReceiveRules withFilter(ReceiveFilter newFilter) {

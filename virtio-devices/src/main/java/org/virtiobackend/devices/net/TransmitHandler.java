@@ -1,7 +1,11 @@
 package org.virtiobackend.devices.net;
 
+import java.nio.ByteBuffer;
 import org.virtiobackend.devices.net.backend.NetChannel;
 import org.virtiobackend.devices.net.packet.Ethernet;
+import org.virtiobackend.devices.net.packet.Frame;
+import org.virtiobackend.devices.net.packet.Offload;
+import org.virtiobackend.devices.net.packet.Segmenter;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.virtio.device.QueueHandler;
@@ -22,6 +26,16 @@ final class TransmitHandler implements QueueHandler {
     private final int headerBytes;
     private final TransmitRules rules;
     private final VnetHeader header = new VnetHeader();
+    private final int backendOffloads;
+    private final Frame whole = new Frame();
+    private final Frame piece = new Frame();
+    /** What the backend leaves to us; null until it does. */
+    private Segmenter segmenter;
+
+    private ByteBuffer gathered;
+    /** A piece of an earlier frame is still to be sent. */
+    private boolean pieceWaits;
+
     private boolean blocked;
 
     TransmitHandler(VirtioNetDevice device, NetChannel channel, WakeUp wakeUp) {
@@ -29,6 +43,7 @@ final class TransmitHandler implements QueueHandler {
         this.channel = channel;
         this.wakeUp = wakeUp;
         this.headerBytes = device.headerBytes();
+        this.backendOffloads = device.backendTransmitOffloads();
         this.rules = new TransmitRules(NetFeatures.transmitOffloads(device.features()));
     }
 
@@ -37,21 +52,23 @@ final class TransmitHandler implements QueueHandler {
         int taken = 0;
         blocked = false;
         wakeUp.disarm();
-        while (taken < budget) {
+        if (pieceWaits && !sendPieces()) {
+            blocked = true;
+        }
+        while (taken < budget && !blocked) {
             DescriptorChain chain = queue.poll();
             if (chain == null) {
                 break;
             }
-            if (!send(chain)) {
+            if (send(chain)) {
+                chain.complete(0);
+                taken++;
+            } else {
                 queue.unpoll(chain);
                 blocked = true;
-                break;
             }
-            chain.complete(0);
-            taken++;
         }
-        channel.flush();
-        if (blocked) {
+        if (!channel.flush() || blocked) {
             waitForRoom();
         }
         return taken;
@@ -84,7 +101,37 @@ final class TransmitHandler implements QueueHandler {
             device.counters().countMalformed();
             return true;
         }
-        int result = channel.transmit(header, frame);
+        if (!Offload.allows(backendOffloads, header.undone())) {
+            segment(frame, (int) length);
+            return true;
+        }
+        return isTaken(channel.transmit(header, frame));
+    }
+
+    /** Takes the frame, and sends of it what the backend has room for. */
+    private void segment(ChainReader frame, int length) {
+        if (segmenter == null) {
+            segmenter = new Segmenter();
+            gathered = ByteBuffer.allocateDirect(Ethernet.MAX_FRAME_BYTES);
+        }
+        frame.get(gathered, 0, length);
+        whole.set(gathered, 0, length);
+        whole.header().set(header);
+        if (!segmenter.begin(whole)) {
+            device.counters().countMalformed();
+        } else if (segmenter.next(piece)) {
+            blocked = !sendPieces();
+        }
+    }
+
+    private boolean sendPieces() {
+        do {
+            pieceWaits = !isTaken(channel.transmit(piece));
+        } while (!pieceWaits && segmenter.next(piece));
+        return !pieceWaits;
+    }
+
+    private boolean isTaken(int result) {
         if (result == NetChannel.DROPPED) {
             device.counters().countTransmitDropped();
         }

@@ -7,6 +7,7 @@ import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.packet.Segmenter;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.virtio.VirtioDeviceId;
 import org.virtiobackend.virtio.device.DeviceConfig;
@@ -62,7 +63,7 @@ public final class VirtioNetDevice implements VirtioDevice {
         long guest = NetFeatures.guestFeatures(backend.receiveOffloads());
         return PLAIN_FEATURES
                 | guest
-                | NetFeatures.hostFeatures(backend.transmitOffloads())
+                | NetFeatures.hostFeatures(backend.transmitOffloads() | Segmenter.OFFLOADS)
                 | (guest != 0 ? VIRTIO_NET_F_CTRL_GUEST_OFFLOADS : 0)
                 | (settings.mtu() != 0 ? VIRTIO_NET_F_MTU : 0)
                 | (settings.queuePairs() > 1 ? VIRTIO_NET_F_MQ : 0);
@@ -116,7 +117,7 @@ public final class VirtioNetDevice implements VirtioDevice {
             newContext.attach(2 * pairs, new ControlHandler(this)); // virtio 1.4 5.1.2
         }
         backend.onLinkChange(this::linkChanged);
-        linkChanged();
+        changeStatus(VIRTIO_NET_S_LINK_UP, backend.isLinkUp() ? VIRTIO_NET_S_LINK_UP : 0);
     }
 
     @Override
@@ -162,6 +163,10 @@ public final class VirtioNetDevice implements VirtioDevice {
         return isNegotiated(VIRTIO_NET_F_HASH_REPORT) ? VnetHeader.BYTES_WITH_HASH : VnetHeader.BYTES;
     }
 
+    int backendTransmitOffloads() {
+        return backend.transmitOffloads();
+    }
+
     ReceiveRules receiveRules() {
         return receiveRules;
     }
@@ -203,6 +208,7 @@ public final class VirtioNetDevice implements VirtioDevice {
         changeStatus(VIRTIO_NET_S_LINK_UP, up ? VIRTIO_NET_S_LINK_UP : 0);
         DeviceContext active = context;
         if (up && active != null) {
+            announce(); // whoever is at the other end may not know this device
             for (int queue = 0; queue < active.queueCount() - 1; queue++) {
                 active.wake(queue);
             }
@@ -210,12 +216,8 @@ public final class VirtioNetDevice implements VirtioDevice {
     }
 
     private void changeStatus(int mask, int bits) {
-        synchronized (config) {
-            int status = (int) config.get(CONFIG_STATUS, 2);
-            int changed = status & ~mask | bits;
-            if (changed != status) {
-                config.change(c -> c.set(CONFIG_STATUS, 2, changed));
-            }
+        if ((config.get(CONFIG_STATUS, 2) & mask) != bits) {
+            config.change(c -> c.set(CONFIG_STATUS, 2, c.get(CONFIG_STATUS, 2) & ~mask | bits));
         }
     }
 

@@ -288,7 +288,7 @@ final class NetFixture implements AutoCloseable {
     }
 
     /** struct virtio_net_hdr without a hash. */
-    static byte[] header(int flags, int gsoType, int hdrLen, int gsoSize, int csumStart, int csumOffset) {
+    public static byte[] header(int flags, int gsoType, int hdrLen, int gsoSize, int csumStart, int csumOffset) {
         return ByteBuffer.allocate(HEADER)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .put((byte) flags)

@@ -4,11 +4,11 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /** Builds and checks frames with arithmetic of its own, independent of the device's. */
-final class Packets {
+public final class Packets {
     private Packets() {}
 
     /** @param source as in a frame */
-    static byte[] ethernet(long destination, long source, int type, byte[] payload) {
+    public static byte[] ethernet(long destination, long source, int type, byte[] payload) {
         ByteBuffer frame = ByteBuffer.allocate(14 + payload.length);
         frame.putLong(0, destination << 16);
         frame.putShort(6, (short) (source >>> 32)).putInt(8, (int) source);
@@ -18,7 +18,7 @@ final class Packets {
     }
 
     /** A request of IPv4 address resolution. */
-    static byte[] arpRequest(long mac, byte[] from, byte[] to) {
+    public static byte[] arpRequest(long mac, byte[] from, byte[] to) {
         ByteBuffer arp = ByteBuffer.allocate(28);
         arp.putShort((short) 1)
                 .putShort((short) 0x0800)
@@ -34,7 +34,7 @@ final class Packets {
     }
 
     /** An IPv4 packet with a header of 20 bytes, its checksum right. */
-    static byte[] ipv4(byte[] from, byte[] to, int protocol, byte[] payload) {
+    public static byte[] ipv4(byte[] from, byte[] to, int protocol, byte[] payload) {
         ByteBuffer packet = ByteBuffer.allocate(20 + payload.length);
         packet.put((byte) 0x45)
                 .put((byte) 0)
@@ -51,7 +51,7 @@ final class Packets {
         return packet.array();
     }
 
-    static byte[] ipv6(byte[] from, byte[] to, int protocol, byte[] payload) {
+    public static byte[] ipv6(byte[] from, byte[] to, int protocol, byte[] payload) {
         ByteBuffer packet = ByteBuffer.allocate(40 + payload.length);
         packet.putInt(0x6000_0000)
                 .putShort((short) payload.length)
@@ -62,7 +62,7 @@ final class Packets {
     }
 
     /** A UDP datagram; its checksum is partial (the pseudo header's) or complete. */
-    static byte[] udp(byte[] from, byte[] to, int fromPort, int toPort, byte[] payload, boolean partial) {
+    public static byte[] udp(byte[] from, byte[] to, int fromPort, int toPort, byte[] payload, boolean partial) {
         ByteBuffer datagram = ByteBuffer.allocate(8 + payload.length);
         datagram.putShort((short) fromPort).putShort((short) toPort).putShort((short) (8 + payload.length));
         datagram.putShort((short) 0).put(payload);
@@ -71,7 +71,7 @@ final class Packets {
     }
 
     /** A TCP segment with a header of 20 bytes. */
-    static byte[] tcp(byte[] from, byte[] to, int[] ports, long sequence, int flags, byte[] payload, boolean partial) {
+    public static byte[] tcp(byte[] from, byte[] to, int[] ports, long sequence, int flags, byte[] payload, boolean partial) {
         ByteBuffer segment = ByteBuffer.allocate(20 + payload.length);
         segment.putShort((short) ports[0])
                 .putShort((short) ports[1])
@@ -91,11 +91,11 @@ final class Packets {
         data.putShort(at, (short) (sum == 0 && !partial && protocol == 17 ? 0xffff : sum));
     }
 
-    static long pseudoSum(byte[] from, byte[] to, int protocol, int length) {
+    public static long pseudoSum(byte[] from, byte[] to, int protocol, int length) {
         return sum(from, 0, from.length) + sum(to, 0, to.length) + protocol + length;
     }
 
-    static int checksum(byte[] bytes, int from, int to, long start) {
+    public static int checksum(byte[] bytes, int from, int to, long start) {
         return ~fold(start + sum(bytes, from, to)) & 0xffff;
     }
 
@@ -115,12 +115,12 @@ final class Packets {
         return (int) folded;
     }
 
-    static int u16(byte[] bytes, int at) {
+    public static int u16(byte[] bytes, int at) {
         return (bytes[at] & 0xff) << 8 | bytes[at + 1] & 0xff;
     }
 
     /** Whether the transport checksum of an untagged IPv4 frame is right, and that of its header too. */
-    static boolean ipv4ChecksumsAreRight(byte[] frame) {
+    public static boolean ipv4ChecksumsAreRight(byte[] frame) {
         int length = u16(frame, 16);
         byte[] from = Arrays.copyOfRange(frame, 26, 30);
         byte[] to = Arrays.copyOfRange(frame, 30, 34);
@@ -128,7 +128,7 @@ final class Packets {
                 && checksum(frame, 34, 14 + length, pseudoSum(from, to, frame[23], length - 20)) == 0;
     }
 
-    static boolean ipv6ChecksumIsRight(byte[] frame) {
+    public static boolean ipv6ChecksumIsRight(byte[] frame) {
         int length = u16(frame, 18);
         byte[] from = Arrays.copyOfRange(frame, 22, 38);
         byte[] to = Arrays.copyOfRange(frame, 38, 54);

@@ -2,6 +2,7 @@ package org.virtiobackend.devices.net.backend;
 
 import java.util.function.IntConsumer;
 import org.virtiobackend.devices.net.packet.Frame;
+import org.virtiobackend.devices.net.packet.Segmenter;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.virtio.queue.ChainReader;
@@ -18,12 +19,14 @@ public final class LoopbackBackend implements NetBackend {
     private volatile Runnable listener = () -> {};
     private volatile boolean linkUp = true;
 
-    /** All offloads go around the loop as they are, for a driver that copes with them. */
+    /** Offloads go around the loop as they are, for a driver that copes with them. */
     public LoopbackBackend(int channels) {
-        this(channels, Offload.ALL, Offload.ALL);
+        this(channels, Segmenter.OFFLOADS, Segmenter.OFFLOADS);
     }
 
     /**
+     * Offloads as {@link org.virtiobackend.devices.net.packet.Offload} bits.
+     *
      * @param transmitOffloads what frames may leave undone on the way in
      * @param receiveOffloads what they may leave undone on the way out
      */
@@ -153,8 +156,9 @@ public final class LoopbackBackend implements NetBackend {
         }
 
         @Override
-        public void flush() {
+        public boolean flush() {
             receiveReady.accept(index);
+            return true;
         }
 
         @Override

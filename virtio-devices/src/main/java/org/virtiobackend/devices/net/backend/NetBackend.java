@@ -1,6 +1,7 @@
 package org.virtiobackend.devices.net.backend;
 
 import java.util.function.IntConsumer;
+import org.virtiobackend.devices.net.packet.Offload;
 
 /**
  * Where the frames of one device come from and go to. Channel n serves queue pair n. The device's control side calls all methods

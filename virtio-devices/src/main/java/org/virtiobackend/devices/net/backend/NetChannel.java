@@ -32,8 +32,12 @@ public interface NetChannel {
     /** Sends a frame from private memory on. */
     int transmit(Frame frame);
 
-    /** Pushes out what {@link #transmit} has accepted; called after each batch. */
-    void flush();
+    /**
+     * Pushes out what {@link #transmit} has accepted; called after each batch.
+     *
+     * @return false when something is left: call again when {@link #writable} is
+     */
+    boolean flush();
 
     /** A channel that reads straight into the driver's memory. */
     interface Scattering extends NetChannel {

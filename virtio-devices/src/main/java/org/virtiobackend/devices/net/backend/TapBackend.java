@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.function.IntConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.virtiobackend.devices.net.packet.Offload;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;

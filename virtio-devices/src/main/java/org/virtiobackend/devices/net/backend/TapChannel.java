@@ -60,7 +60,9 @@ final class TapChannel implements NetChannel.Scattering {
     }
 
     @Override
-    public void flush() {}
+    public boolean flush() {
+        return true;
+    }
 
     private void begin(VnetHeader vnetHeader) {
         vnetHeader.write(header.buffer(), 0, 0);

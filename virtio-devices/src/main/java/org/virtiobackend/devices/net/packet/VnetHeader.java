@@ -104,6 +104,22 @@ public final class VnetHeader {
         return gsoType != VIRTIO_NET_HDR_GSO_NONE;
     }
 
+    /** What this header leaves undone, as {@link Offload} bits; -1 for a kind of segmentation that does not exist. */
+    public int undone() {
+        int bits = needsChecksum() ? Offload.CSUM : 0;
+        if (gsoHasEcn()) {
+            bits |= Offload.ECN;
+        }
+        return switch (gsoKind()) {
+            case VIRTIO_NET_HDR_GSO_NONE -> gsoHasEcn() ? -1 : bits;
+            case VIRTIO_NET_HDR_GSO_TCPV4 -> bits | Offload.TSO4;
+            case VIRTIO_NET_HDR_GSO_TCPV6 -> bits | Offload.TSO6;
+            case VIRTIO_NET_HDR_GSO_UDP -> gsoHasEcn() ? -1 : bits | Offload.UFO;
+            case VIRTIO_NET_HDR_GSO_UDP_L4 -> gsoHasEcn() ? -1 : bits | Offload.USO4 | Offload.USO6;
+            default -> -1;
+        };
+    }
+
     /** A hint at the length of all headers; never relied on. */
     public int hdrLen() {
         return hdrLen;

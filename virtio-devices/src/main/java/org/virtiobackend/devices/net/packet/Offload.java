@@ -1,4 +1,4 @@
-package org.virtiobackend.devices.net.backend;
+package org.virtiobackend.devices.net.packet;
 
 import org.virtiobackend.posix.TunTap;
 
@@ -19,7 +19,15 @@ public final class Offload {
 
     public static final int USO6 = TunTap.TUN_F_USO6;
 
-    public static final int ALL = CSUM | TSO4 | TSO6 | ECN | UFO | USO4 | USO6;
+    private static final int USO = USO4 | USO6;
 
     private Offload() {}
+
+    /**
+     * Whether all that {@link VnetHeader#undone} says may be left undone. UDP's headers do not say which IP: either will do
+     * (virtio 1.4 5.1.9.4.1).
+     */
+    public static boolean allows(int offloads, int undone) {
+        return undone >= 0 && (undone & ~offloads & ~USO) == 0 && ((undone & USO) == 0 || (offloads & USO) != 0);
+    }
 }
