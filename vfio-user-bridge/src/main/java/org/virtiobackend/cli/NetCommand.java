@@ -28,8 +28,7 @@ public final class NetCommand implements ServingCommand {
     private static final String TAP_FD = "tap:fd=";
     private static final String STREAM = "stream:";
     private static final String LOOPBACK = "loopback";
-    private static final String CAPABILITIES =
-            "{\"type\": \"net\", \"features\": [\"tap\", \"stream\", \"loopback\"]}";
+    private static final String CAPABILITIES = "{\"type\": \"net\", \"features\": [\"tap\", \"stream\", \"loopback\"]}";
 
     @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
     private boolean printCapabilities;

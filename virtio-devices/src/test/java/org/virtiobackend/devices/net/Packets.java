@@ -71,7 +71,8 @@ public final class Packets {
     }
 
     /** A TCP segment with a header of 20 bytes. */
-    public static byte[] tcp(byte[] from, byte[] to, int[] ports, long sequence, int flags, byte[] payload, boolean partial) {
+    public static byte[] tcp(
+            byte[] from, byte[] to, int[] ports, long sequence, int flags, byte[] payload, boolean partial) {
         ByteBuffer segment = ByteBuffer.allocate(20 + payload.length);
         segment.putShort((short) ports[0])
                 .putShort((short) ports[1])

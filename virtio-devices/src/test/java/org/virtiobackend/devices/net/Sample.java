@@ -67,7 +67,8 @@ public enum Sample {
                 ? Packets.tcp(from, to, new int[] {1234, 80}, 0xffff_ff00L, flags, payload, true)
                 : Packets.udp(from, to, 1234, 53, payload, true);
         int protocol = transportBytes == 20 ? 6 : 17;
-        byte[] packet = ipv6 ? Packets.ipv6(from, to, protocol, transport) : Packets.ipv4(from, to, protocol, transport);
+        byte[] packet =
+                ipv6 ? Packets.ipv6(from, to, protocol, transport) : Packets.ipv4(from, to, protocol, transport);
         if (!isTagged()) {
             return Packets.ethernet(DESTINATION, NetFixture.MAC, ipv6 ? 0x86dd : 0x0800, packet);
         }

@@ -143,7 +143,10 @@ class TapTest {
         assertArrayEquals(payload, Arrays.copyOfRange(complete.frame(), 42, 42 + payload.length));
 
         assertEquals(1, net.control(5, 0, le64(1L << 40)), "an offload that was not negotiated");
-        assertEquals(0, net.control(5, 0, le64(VirtioNet.VIRTIO_NET_F_GUEST_CSUM | VirtioNet.VIRTIO_NET_F_GUEST_HDRLEN)), "as Linux");
+        assertEquals(
+                0,
+                net.control(5, 0, le64(VirtioNet.VIRTIO_NET_F_GUEST_CSUM | VirtioNet.VIRTIO_NET_F_GUEST_HDRLEN)),
+                "as Linux");
         hostSends(payload);
         assertEquals(1, receive(0x0800).flags());
     }
