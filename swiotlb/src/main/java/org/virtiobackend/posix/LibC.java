@@ -64,6 +64,8 @@ final class LibC {
 
     static native int poll(long fds, long count, int timeoutMillis);
 
+    static native int ppoll(long fds, long count, long timeout, long signalMask);
+
     static native int socket(int domain, int type, int protocol);
 
     static native int bind(int fd, long address, int length);

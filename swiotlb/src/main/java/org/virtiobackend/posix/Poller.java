@@ -11,6 +11,9 @@ public final class Poller {
 
     private static final int ENTRY = 8;
 
+    private static final long NANOS_PER_SECOND = 1_000_000_000L;
+
+    private final NativeBuffer limit = NativeBuffer.allocate(16);
     private NativeBuffer array;
     private int count;
 
@@ -41,7 +44,16 @@ public final class Poller {
      * @return how many are ready; 0 also when a signal came in between
      */
     public int poll(int timeoutMillis) throws ErrnoException {
-        int ready = LibC.poll(array.address(), count, timeoutMillis);
+        return result(LibC.poll(array.address(), count, timeoutMillis));
+    }
+
+    /** As {@link #poll}, with a time limit in nanoseconds, 0 or more. */
+    public int pollNanos(long timeout) throws ErrnoException {
+        limit.buffer().putLong(0, timeout / NANOS_PER_SECOND).putLong(8, timeout % NANOS_PER_SECOND);
+        return result(LibC.ppoll(array.address(), count, limit.address(), 0));
+    }
+
+    private static int result(int ready) throws ErrnoException {
         if (ready < 0) {
             int errno = Errno.last();
             if (errno != Errno.EINTR) {

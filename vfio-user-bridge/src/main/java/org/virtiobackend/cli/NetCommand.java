@@ -1,6 +1,7 @@
 package org.virtiobackend.cli;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -12,6 +13,7 @@ import org.virtiobackend.devices.net.backend.NetBackend;
 import org.virtiobackend.devices.net.backend.NetBackendException;
 import org.virtiobackend.devices.net.backend.StreamBackend;
 import org.virtiobackend.devices.net.backend.TapBackend;
+import org.virtiobackend.devices.net.packet.PcapFile;
 import org.virtiobackend.virtio.FeatureNames;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -64,6 +66,9 @@ public final class NetCommand implements ServingCommand {
             description = "entries of a queue (default: 256)")
     private int queueSize;
 
+    @Option(names = "--dump", paramLabel = "FILE", description = "capture all frames there, as pcap")
+    private Path dump;
+
     @Mixin
     private ServeOptions serveOptions;
 
@@ -88,8 +93,25 @@ public final class NetCommand implements ServingCommand {
         int[] queueSizes = new int[2 * pairs + 1];
         Arrays.fill(queueSizes, queueSize);
         queueSizes[2 * pairs] = NetSettings.CONTROL_QUEUE_SIZE;
+        serveOptions.setPagesPerRequest(NetSettings.pagesPerRequest(pairs));
         serveOptions.check(queueSizes, FeatureNames.of(VirtioNet.class, "VIRTIO_NET_F_"));
-        return new Service(new NetExport(open(descriptors, pairs), settings), serveOptions, 2 * pairs);
+        PcapFile capture = openDump();
+        try {
+            return new Service(new NetExport(open(descriptors, pairs), settings, capture), serveOptions, 2 * pairs);
+        } catch (BadInputException e) {
+            if (capture != null) {
+                capture.close();
+            }
+            throw e;
+        }
+    }
+
+    private PcapFile openDump() throws BadInputException {
+        try {
+            return dump == null ? null : PcapFile.create(dump);
+        } catch (IOException e) {
+            throw new BadInputException("--dump=" + dump + " cannot be written to");
+        }
     }
 
     private NetSettings settings(int pairs) throws BadInputException {

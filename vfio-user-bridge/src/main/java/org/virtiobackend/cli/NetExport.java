@@ -6,16 +6,22 @@ import org.virtiobackend.devices.net.NetCounters;
 import org.virtiobackend.devices.net.NetSettings;
 import org.virtiobackend.devices.net.VirtioNetDevice;
 import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.packet.PcapFile;
 import org.virtiobackend.virtio.device.VirtioDevice;
 
 /** One network backend, and the device through which a client uses it. */
 final class NetExport implements Export {
     private final NetBackend backend;
     private final NetSettings settings;
+    private final PcapFile dump;
     private final Set<VirtioNetDevice> devices = ConcurrentHashMap.newKeySet();
 
-    /** @param backend taken over */
-    NetExport(NetBackend backend, NetSettings settings) {
+    /**
+     * @param backend taken over
+     * @param dump taken over; null for none
+     */
+    NetExport(NetBackend backend, NetSettings settings, PcapFile dump) {
+        this.dump = dump;
         this.backend = backend;
         this.settings = settings;
     }
@@ -37,7 +43,7 @@ final class NetExport implements Export {
 
     @Override
     public Client newClient() {
-        VirtioNetDevice device = new VirtioNetDevice(backend, settings);
+        VirtioNetDevice device = new VirtioNetDevice(backend, settings, dump);
         devices.add(device);
         return new NetClient(device);
     }
@@ -53,6 +59,9 @@ final class NetExport implements Export {
     @Override
     public void close() {
         backend.close();
+        if (dump != null) {
+            dump.close();
+        }
     }
 
     private final class NetClient implements Client {

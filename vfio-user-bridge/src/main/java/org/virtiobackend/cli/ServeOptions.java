@@ -106,6 +106,8 @@ final class ServeOptions {
     @Option(names = "--stats-file", paramLabel = "FILE", description = "write counters there, as JSON, every second")
     private String statsFile;
 
+    private int[] pagesPerRequest;
+
     String socketPath() {
         return socketPath;
     }
@@ -203,18 +205,30 @@ final class ServeOptions {
                 && !Files.isDirectory(file);
     }
 
+    /**
+     * Says how many pages of a region one request of each queue needs, where it is not what a disk needs. Before
+     * {@link #check}.
+     */
+    void setPagesPerRequest(int[] pages) {
+        pagesPerRequest = pages.clone();
+    }
+
     private void checkRegion(int[] queueSizes) throws BadInputException {
         long bytes = regionBytes();
         if (Long.bitCount(bytes) != 1 || bytes < BarMemory.MIN_BYTES) {
             throw new BadInputException("--region-size must be a power of two of at least 64K");
         }
-        int[] pages = new int[queueSizes.length];
-        Arrays.fill(pages, PAGES_PER_REQUEST);
+        int[] pages = pagesPerRequest;
+        if (pages == null) {
+            pages = new int[queueSizes.length];
+            Arrays.fill(pages, PAGES_PER_REQUEST);
+        }
         long needed = RegionSizing.requiredBytes(queueSizes, pages);
         if (bytes < needed) {
             throw new BadInputException("--region-size=" + bytes + " is too small: " + queueSizes.length
                     + " queues need "
-                    + needed + " bytes = page + page * sum over queues of (ring pages + entries * " + PAGES_PER_REQUEST
+                    + needed + " bytes = page + page * sum over queues of (ring pages + entries * "
+                    + (pagesPerRequest == null ? PAGES_PER_REQUEST : "pages of a request")
                     + "), so at least " + RegionSizing.roundUp(needed));
         }
     }

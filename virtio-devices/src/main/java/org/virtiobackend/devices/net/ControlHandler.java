@@ -2,8 +2,10 @@ package org.virtiobackend.devices.net;
 
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
+import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.queue.ChainReader;
+import org.virtiobackend.virtio.queue.ChainWriter;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.Virtqueue;
 import org.virtiobackend.virtio.queue.VirtqueueException;
@@ -14,10 +16,15 @@ final class ControlHandler implements QueueHandler {
 
     private final VirtioNetDevice device;
     private final FilterCommands filters;
+    private final MultiqueueCommands multiqueue;
+    private final CoalescingCommands coalescing;
 
-    ControlHandler(VirtioNetDevice device) {
+    /** @param pairs of queues that exist with the negotiated features */
+    ControlHandler(VirtioNetDevice device, DeviceContext context, int pairs) {
         this.device = device;
         this.filters = new FilterCommands(device);
+        this.multiqueue = new MultiqueueCommands(device);
+        this.coalescing = new CoalescingCommands(device, context, pairs);
     }
 
     @Override
@@ -35,12 +42,15 @@ final class ControlHandler implements QueueHandler {
             chain.complete(0);
             return;
         }
-        boolean done = execute(chain.readable());
-        chain.writable().putU8(done ? VIRTIO_NET_OK : VIRTIO_NET_ERR);
+        boolean done = execute(chain.readable(), chain.writable());
+        if (chain.writable().position() == 0) {
+            chain.writable().putU8(done ? VIRTIO_NET_OK : VIRTIO_NET_ERR);
+        }
         chain.complete(chain.writable().position());
     }
 
-    private boolean execute(ChainReader data) {
+    /** @param answer for a command that says more than whether it was obeyed */
+    private boolean execute(ChainReader data, ChainWriter answer) {
         if (data.remaining() < COMMAND_BYTES) {
             return false;
         }
@@ -51,8 +61,9 @@ final class ControlHandler implements QueueHandler {
             case VIRTIO_NET_CTRL_MAC -> filters.setAddresses(command, data);
             case VIRTIO_NET_CTRL_VLAN -> filters.setVlan(command, data);
             case VIRTIO_NET_CTRL_ANNOUNCE -> announced(command);
-            case VIRTIO_NET_CTRL_MQ -> multiqueue(command, data);
+            case VIRTIO_NET_CTRL_MQ -> multiqueue.execute(command, data);
             case VIRTIO_NET_CTRL_GUEST_OFFLOADS -> setOffloads(command, data);
+            case VIRTIO_NET_CTRL_NOTF_COAL -> coalescing.execute(command, data, answer);
             default -> false;
         };
     }
@@ -62,20 +73,6 @@ final class ControlHandler implements QueueHandler {
             return false;
         }
         device.announced(); // virtio 1.4 5.1.9.5.4.2
-        return true;
-    }
-
-    private boolean multiqueue(int command, ChainReader data) {
-        if (command != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
-                || !device.isNegotiated(VIRTIO_NET_F_MQ)
-                || data.remaining() < Short.BYTES) {
-            return false;
-        }
-        int pairs = data.getU16();
-        if (pairs < 1 || pairs > device.queuePairs()) {
-            return false; // virtio 1.4 5.1.9.5.6.1
-        }
-        device.setActivePairs(pairs);
         return true;
     }
 

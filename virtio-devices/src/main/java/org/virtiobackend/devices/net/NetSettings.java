@@ -31,6 +31,20 @@ public record NetSettings(long mac, int mtu, int queuePairs, int queueSize) {
                 "queue size must be a power of two from 64 to 32768");
     }
 
+    /**
+     * Pages of a region for the usual request of each queue: a merged receive buffer; a frame and an indirect table; a command's
+     * parts, of which one is out at a time.
+     */
+    public static int[] pagesPerRequest(int queuePairs) {
+        int[] pages = new int[2 * queuePairs + 1];
+        for (int pair = 0; pair < queuePairs; pair++) {
+            pages[2 * pair] = 1;
+            pages[2 * pair + 1] = 2;
+        }
+        pages[2 * queuePairs] = 1;
+        return pages;
+    }
+
     private static void require(boolean condition, String message) {
         if (!condition) {
             throw new IllegalArgumentException(message);

@@ -2,6 +2,7 @@ package org.virtiobackend.devices.net;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.virtiobackend.devices.net.backend.FrameRing;
 import org.virtiobackend.devices.net.backend.NetChannel;
 import org.virtiobackend.devices.net.packet.Ethernet;
 import org.virtiobackend.devices.net.packet.Frame;
@@ -32,6 +33,7 @@ final class ReceiveHandler implements QueueHandler {
     private final boolean mergeable;
     private final int headerBytes;
     private final WakeUp wakeUp;
+    private final SteeringRings steering;
     private final ReceiveWindow window;
     private final FrameClassifier classifier = new FrameClassifier();
     private final IoVec iov = new IoVec();
@@ -53,6 +55,10 @@ final class ReceiveHandler implements QueueHandler {
     private int usual = SMALL_FRAME;
 
     private ReceiveRules rules;
+    /** Where the hash of the last frame leads. */
+    private int target;
+    /** Pairs that were handed frames, as bits. */
+    private int wakes;
 
     ReceiveHandler(VirtioNetDevice device, int pair, NetChannel channel, WakeUp wakeUp) {
         this.device = device;
@@ -61,6 +67,7 @@ final class ReceiveHandler implements QueueHandler {
         this.wakeUp = wakeUp;
         this.mergeable = device.isNegotiated(VirtioNet.VIRTIO_NET_F_MRG_RXBUF);
         this.headerBytes = device.headerBytes();
+        this.steering = device.steering();
         this.window = new ReceiveWindow(headerBytes, device.counters());
         this.headerView = headerMemory.buffer().order(ByteOrder.LITTLE_ENDIAN);
     }
@@ -77,11 +84,17 @@ final class ReceiveHandler implements QueueHandler {
             if (isWaiting && !deliverWaiting(queue)) {
                 return 0;
             }
-            return channel instanceof NetChannel.Scattering scattering
-                    ? receiveInto(scattering, queue, budget)
-                    : receiveFrom((NetChannel.Buffered) channel, queue, budget);
+            int frames = receiveSteered(queue, budget);
+            if (frames == budget || starved) {
+                return frames;
+            }
+            return frames
+                    + (channel instanceof NetChannel.Scattering scattering
+                            ? receiveInto(scattering, queue, budget - frames)
+                            : receiveFrom((NetChannel.Buffered) channel, queue, budget - frames));
         } finally {
             window.giveBack(queue);
+            wakeOthers();
         }
     }
 
@@ -140,9 +153,17 @@ final class ReceiveHandler implements QueueHandler {
     private boolean place(Virtqueue queue, int length, long room) throws VirtqueueException {
         int head = (int) Math.min(length, room);
         header.read(headerView, 0);
-        if (!passes(head, length)) {
-            device.counters().countFiltered();
-            return true;
+        if (rules.look()) {
+            if (!classify(head, length)) {
+                device.counters().countFiltered();
+                return true;
+            }
+            if (goesElsewhere()) {
+                moveAside(head, length);
+                isWaiting = false;
+                handOver(waiting);
+                return true;
+            }
         }
         if (room == 0 || !Offload.allows(rules.offloads(), header.undone())) {
             moveAside(head, length);
@@ -173,15 +194,12 @@ final class ReceiveHandler implements QueueHandler {
         isWaiting = true;
     }
 
-    private boolean passes(int head, int length) {
-        if (rules.filter().passesAll()) {
-            return true;
-        }
+    private boolean classify(int head, int length) {
         int looked = Math.min(length, FrameClassifier.BYTES);
         int inWindow = Math.min(head, looked);
         window.copyOut(classifier.bytes(), 0, inWindow);
         classifier.bytes().put(inWindow, privateMemory.buffer(), TAIL_AT, looked - inWindow);
-        return classifier.passes(rules.filter(), looked);
+        return classifier.classify(rules, looked);
     }
 
     // ---- frames in private memory
@@ -194,13 +212,57 @@ final class ReceiveHandler implements QueueHandler {
                 waitForFrames(true);
                 return frames;
             }
-            if (!deliver(queue, frame)) {
+            if (rules.steer() && !pieceWaits && classifier.classify(rules, frame) && goesElsewhere()) {
+                handOver(frame);
+            } else if (!deliver(queue, frame)) {
                 return frames;
             }
             source.consume();
             frames++;
         }
         return frames;
+    }
+
+    /** Frames that other workers have received for this queue. */
+    private int receiveSteered(Virtqueue queue, int budget) throws VirtqueueException {
+        int frames = 0;
+        for (int from = 0; from < steering.pairs(); from++) {
+            FrameRing ring = steering.incoming(from, pair);
+            Frame frame;
+            while (ring != null && frames < budget && (frame = ring.peek()) != null) {
+                if (!deliver(queue, frame)) {
+                    return frames;
+                }
+                ring.consume();
+                frames++;
+            }
+        }
+        return frames;
+    }
+
+    // virtio 1.4 5.1.9.5.7.3
+    private boolean goesElsewhere() {
+        if (!rules.steer()) {
+            return false;
+        }
+        target = rules.hash().pair(classifier.hash().value(), classifier.hash().report() != 0);
+        return target != pair;
+    }
+
+    /** A queue that does not keep up loses its frames, so that the others go on. */
+    private void handOver(Frame frame) {
+        if (steering.outgoing(pair, target).offer(frame)) {
+            wakes |= 1 << target;
+        } else {
+            device.counters().countReceiveDropped();
+        }
+    }
+
+    private void wakeOthers() {
+        for (int left = wakes; left != 0; left &= left - 1) {
+            device.wakeReceiver(Integer.numberOfTrailingZeros(left));
+        }
+        wakes = 0;
     }
 
     private boolean deliverWaiting(Virtqueue queue) throws VirtqueueException {
@@ -213,7 +275,7 @@ final class ReceiveHandler implements QueueHandler {
         if (pieceWaits) {
             return deliverPieces(queue);
         }
-        if (!classifier.passes(rules.filter(), frame)) {
+        if (rules.look() && !classifier.classify(rules, frame)) {
             device.counters().countFiltered();
             return true;
         }
@@ -304,7 +366,15 @@ final class ReceiveHandler implements QueueHandler {
             left -= window.chain(buffers).writable().capacity();
         }
         header.write(headerView, 0, buffers); // virtio 1.4 5.1.9.4.1
+        if (headerBytes > VnetHeader.BYTES) {
+            boolean hashed = rules.hash() != null;
+            headerView.putInt(VnetHeader.BYTES, hashed ? classifier.hash().value() : 0);
+            headerView.putInt(VnetHeader.BYTES + 4, hashed ? classifier.hash().report() : 0); // virtio 1.4 5.1.9.4.5
+        }
         window.writeHeader(headerView, headerBytes);
+        if (device.dump() != null) {
+            device.dump().write(length, (record, at) -> window.copyOut(record, at, length));
+        }
         long left = length + headerBytes;
         while (left > 0) {
             long part = Math.min(left, window.chain(0).writable().capacity());

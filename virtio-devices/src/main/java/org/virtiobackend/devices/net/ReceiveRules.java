@@ -7,17 +7,31 @@ package org.virtiobackend.devices.net;
  * @param filter which frames pass
  * @param pairs queue pairs in use, from the first on
  * @param offloads {@link org.virtiobackend.devices.net.packet.Offload} bits that the driver copes with
+ * @param hash null when nobody wants frames to be hashed
  */
-record ReceiveRules(ReceiveFilter filter, int pairs, int offloads) {
+record ReceiveRules(ReceiveFilter filter, int pairs, int offloads, HashRules hash) {
     ReceiveRules withFilter(ReceiveFilter newFilter) {
-        return new ReceiveRules(newFilter, pairs, offloads);
+        return new ReceiveRules(newFilter, pairs, offloads, hash);
     }
 
     ReceiveRules withPairs(int newPairs) {
-        return new ReceiveRules(filter, newPairs, offloads);
+        return new ReceiveRules(filter, newPairs, offloads, hash);
+    }
+
+    ReceiveRules withHash(HashRules newHash) {
+        return new ReceiveRules(filter, pairs, offloads, newHash);
+    }
+
+    /** Whether frames have to be looked at. */
+    boolean look() {
+        return hash != null || !filter.passesAll();
+    }
+
+    boolean steer() {
+        return hash != null && hash.steers();
     }
 
     ReceiveRules withOffloads(int newOffloads) {
-        return new ReceiveRules(filter, pairs, newOffloads);
+        return new ReceiveRules(filter, pairs, newOffloads, hash);
     }
 }

@@ -90,18 +90,7 @@ final class ReceiveWindow {
         int done = 0;
         for (int i = 0; done < length; i++) {
             SegmentList segments = chains[first + i].writable().segments();
-            int skip = i == 0 ? headerBytes : 0;
-            for (int s = 0; s < segments.count() && done < length; s++) {
-                int size = segments.length(s);
-                if (skip >= size) {
-                    skip -= size;
-                    continue;
-                }
-                int part = Math.min(size - skip, length - done);
-                target.put(at + done, segments.buffer(s), segments.offset(s) + skip, part);
-                done += part;
-                skip = 0;
-            }
+            done += SegmentCopy.copyOut(segments, i == 0 ? headerBytes : 0, target, at + done, length - done);
         }
     }
 

@@ -102,10 +102,23 @@ final class TransmitHandler implements QueueHandler {
             return true;
         }
         if (!Offload.allows(backendOffloads, header.undone())) {
+            dump(frame, (int) length);
             segment(frame, (int) length);
             return true;
         }
-        return isTaken(channel.transmit(header, frame));
+        boolean taken = isTaken(channel.transmit(header, frame));
+        if (taken) {
+            dump(frame, (int) length);
+        }
+        return taken;
+    }
+
+    private void dump(ChainReader frame, int length) {
+        if (device.dump() != null) {
+            device.dump()
+                    .write(length, (record, at) ->
+                            SegmentCopy.copyOut(frame.segments(), headerBytes, record, at, length));
+        }
     }
 
     /** Takes the frame, and sends of it what the backend has room for. */

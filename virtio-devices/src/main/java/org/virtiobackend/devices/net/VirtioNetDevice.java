@@ -7,7 +7,10 @@ import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.packet.FlowHash;
+import org.virtiobackend.devices.net.packet.PcapFile;
 import org.virtiobackend.devices.net.packet.Segmenter;
+import org.virtiobackend.devices.net.packet.Toeplitz;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.virtio.VirtioDeviceId;
 import org.virtiobackend.virtio.device.DeviceConfig;
@@ -34,22 +37,39 @@ public final class VirtioNetDevice implements VirtioDevice {
             | VIRTIO_NET_F_CTRL_RX_EXTRA
             | VIRTIO_NET_F_CTRL_VLAN
             | VIRTIO_NET_F_CTRL_MAC_ADDR
-            | VIRTIO_NET_F_GUEST_ANNOUNCE;
+            | VIRTIO_NET_F_GUEST_ANNOUNCE
+            | VIRTIO_NET_F_HASH_REPORT
+            | VIRTIO_NET_F_NOTF_COAL
+            | VIRTIO_NET_F_VQ_NOTF_COAL;
 
     private final NetBackend backend;
     private final NetSettings settings;
+    private final PcapFile dump;
     private final DeviceConfig config = new DeviceConfig(CONFIG_BYTES);
     private final NetCounters counters = new NetCounters();
     private volatile long features;
     private volatile ReceiveRules receiveRules;
+    private volatile SteeringRings steering;
     private volatile DeviceContext context;
 
-    /** @param settings with no more queue pairs than {@code backend} has channels */
+    /** A device without a capture. */
     public VirtioNetDevice(NetBackend backend, NetSettings settings) {
+        this(backend, settings, null);
+    }
+
+    /**
+     * @param settings with no more queue pairs than {@code backend} has channels
+     * @param dump gets every frame as the driver has it, before and after offloads; stays the caller's; null for none
+     */
+    public VirtioNetDevice(NetBackend backend, NetSettings settings, PcapFile dump) {
         this.backend = backend;
+        this.dump = dump;
         this.settings = settings;
         config.set(CONFIG_MAX_VIRTQUEUE_PAIRS, 2, settings.queuePairs());
         config.set(CONFIG_MTU, 2, settings.mtu());
+        config.set(CONFIG_RSS_MAX_KEY_SIZE, 1, Toeplitz.KEY_BYTES); // virtio 1.4 5.1.4.1
+        config.set(CONFIG_RSS_MAX_INDIRECTION_TABLE_LENGTH, 2, HashRules.MAX_TABLE);
+        config.set(CONFIG_SUPPORTED_HASH_TYPES, 4, FlowHash.ALL_TYPES);
         startOver();
     }
 
@@ -66,7 +86,7 @@ public final class VirtioNetDevice implements VirtioDevice {
                 | NetFeatures.hostFeatures(backend.transmitOffloads() | Segmenter.OFFLOADS)
                 | (guest != 0 ? VIRTIO_NET_F_CTRL_GUEST_OFFLOADS : 0)
                 | (settings.mtu() != 0 ? VIRTIO_NET_F_MTU : 0)
-                | (settings.queuePairs() > 1 ? VIRTIO_NET_F_MQ : 0);
+                | (settings.queuePairs() > 1 ? VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS : 0);
     }
 
     @Override
@@ -103,6 +123,7 @@ public final class VirtioNetDevice implements VirtioDevice {
         features = newContext.features();
         receiveRules = initialRules();
         context = newContext;
+        steering = new SteeringRings(settings.queuePairs());
         backend.start(pair -> newContext.wake(2 * pair), pair -> newContext.wake(2 * pair + 1));
         backend.setReceiveOffloads(receiveRules.offloads());
         backend.setActiveChannels(1); // virtio 1.4 5.1.9.5.6.2
@@ -114,7 +135,7 @@ public final class VirtioNetDevice implements VirtioDevice {
             newContext.attach(2 * pair + 1, new TransmitHandler(this, backend.channel(pair), transmit), transmit);
         }
         if (isNegotiated(VIRTIO_NET_F_CTRL_VQ)) {
-            newContext.attach(2 * pairs, new ControlHandler(this)); // virtio 1.4 5.1.2
+            newContext.attach(2 * pairs, new ControlHandler(this, newContext, pairs)); // virtio 1.4 5.1.2
         }
         backend.onLinkChange(this::linkChanged);
         changeStatus(VIRTIO_NET_S_LINK_UP, backend.isLinkUp() ? VIRTIO_NET_S_LINK_UP : 0);
@@ -167,6 +188,11 @@ public final class VirtioNetDevice implements VirtioDevice {
         return backend.transmitOffloads();
     }
 
+    /** Null when nothing is captured. */
+    PcapFile dump() {
+        return dump;
+    }
+
     ReceiveRules receiveRules() {
         return receiveRules;
     }
@@ -189,12 +215,38 @@ public final class VirtioNetDevice implements VirtioDevice {
         backend.setReceiveOffloads(offloads);
     }
 
+    /** The backend steers by itself (virtio 1.4 5.1.9.5.6). */
     void setActivePairs(int pairs) {
-        receiveRules = receiveRules.withPairs(pairs);
-        backend.setActiveChannels(pairs);
-        for (int pair = 0; pair < pairs; pair++) {
+        HashRules hash = receiveRules.hash();
+        HashRules reported = hash == null ? null : hash.reportOnly();
+        usePairs(receiveRules.withPairs(pairs).withHash(reported), pairs);
+    }
+
+    /** Frames come in on one channel and are steered by their hash, unless a backend brings them to where they were sent. */
+    void setSteering(HashRules hash) {
+        usePairs(receiveRules.withPairs(settings.queuePairs()).withHash(hash), 1);
+    }
+
+    void setHashReport(HashRules hash) {
+        receiveRules = receiveRules.withHash(receiveRules.steer() ? receiveRules.hash() : hash);
+    }
+
+    private void usePairs(ReceiveRules rules, int channels) {
+        receiveRules = rules;
+        backend.setActiveChannels(channels);
+        for (int pair = 0; pair < rules.pairs(); pair++) {
             context.wake(2 * pair);
         }
+    }
+
+    /** Where frames are that another queue's worker received. */
+    SteeringRings steering() {
+        return steering;
+    }
+
+    /** Tells the worker of a pair that frames are there. */
+    void wakeReceiver(int pair) {
+        context.wake(2 * pair);
     }
 
     void announced() {
@@ -222,13 +274,13 @@ public final class VirtioNetDevice implements VirtioDevice {
     }
 
     private boolean isMultiqueue() {
-        return isNegotiated(VIRTIO_NET_F_MQ);
+        return isNegotiated(VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS); // virtio 1.4 5.1.2
     }
 
     private ReceiveRules initialRules() {
         ReceiveFilter filter = ReceiveFilter.initial(
                 settings.mac(), isNegotiated(VIRTIO_NET_F_CTRL_RX), isNegotiated(VIRTIO_NET_F_CTRL_VLAN));
-        return new ReceiveRules(filter, 1, NetFeatures.receiveOffloads(features));
+        return new ReceiveRules(filter, 1, NetFeatures.receiveOffloads(features), null);
     }
 
     private void startOver() {

@@ -24,6 +24,16 @@ public interface DeviceContext {
     /** Makes the handler of a queue run soon, as a driver's notification does; from any thread. */
     void wake(int queue);
 
+    /**
+     * Says how used buffer notifications of a queue are held back from now on; from any worker.
+     *
+     * @param lasting also after the queue was reset; otherwise what lasts comes back then
+     */
+    void coalesce(int queue, Coalescing coalescing, boolean lasting);
+
+    /** How notifications of a queue are held back now. */
+    Coalescing coalescing(int queue);
+
     /** Stops the device with DEVICE_NEEDS_RESET; from any thread. */
     void fail(Throwable cause);
 }

@@ -13,8 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.packet.PcapFile;
 import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
@@ -44,8 +46,11 @@ final class NetFixture implements AutoCloseable {
     final CompletableFuture<Throwable> failure = new CompletableFuture<>();
     final DmaMap dmaMap = new DmaMap();
     final DriverVirtqueue[] queues;
+    final AtomicInteger[] notifications;
     DeviceRuntime runtime;
     long features;
+    /** Of the usual features of rings, those that are not accepted at the next start. */
+    long withoutRingFeatures;
 
     private final WorkerPool workers;
     private final List<Map<Integer, List<DmaBuffer>>> out = new ArrayList<>();
@@ -78,9 +83,12 @@ final class NetFixture implements AutoCloseable {
         }
     }
 
-    /** All features, one pair. */
+    /** All features but the hash report, which makes the header longer. */
+    static final long PLAIN = ~VirtioNet.VIRTIO_NET_F_HASH_REPORT;
+
+    /** The plain features, one pair. */
     NetFixture(NetBackend backend) throws Exception {
-        this(backend, new NetSettings(MAC, 0, 1, QUEUE_SIZE), -1L, 0);
+        this(backend, new NetSettings(MAC, 0, 1, QUEUE_SIZE), PLAIN, 0);
     }
 
     /**
@@ -88,17 +96,24 @@ final class NetFixture implements AutoCloseable {
      * @param ringFeatures more features of the rings
      */
     NetFixture(NetBackend backend, NetSettings settings, long accept, long ringFeatures) throws Exception {
+        this(backend, settings, accept, ringFeatures, null);
+    }
+
+    NetFixture(NetBackend backend, NetSettings settings, long accept, long ringFeatures, PcapFile dump)
+            throws Exception {
         this.backend = backend;
-        this.device = new VirtioNetDevice(backend, settings);
+        this.device = new VirtioNetDevice(backend, settings, dump);
         this.memory = SharedMemory.create("net-test", MEMORY_BYTES, BASE);
         this.workers = new WorkerPool(2, WorkerPool.ADAPTIVE);
         dmaMap.map(BASE, MEMORY_BYTES, true, true, memory.memFd().fd().duplicate(), 0);
         queues = new DriverVirtqueue[device.queueMaxSizes().length];
+        notifications = new AtomicInteger[queues.length];
+        Arrays.setAll(notifications, i -> new AtomicInteger());
         start(device.offeredFeatures() & accept, ringFeatures);
     }
 
     void start(long deviceFeatures, long ringFeatures) throws Exception {
-        features = deviceFeatures | RING_FEATURES | ringFeatures;
+        features = (deviceFeatures | RING_FEATURES | ringFeatures) & ~withoutRingFeatures;
         assertTrue(device.acceptFeatures(features));
         QueueConfig[] configs = new QueueConfig[queues.length];
         out.clear();
@@ -116,7 +131,9 @@ final class NetFixture implements AutoCloseable {
         }
         DeviceEvents events = new DeviceEvents() {
             @Override
-            public void usedBufferNotification(int index) {}
+            public void usedBufferNotification(int index) {
+                notifications[index].incrementAndGet();
+            }
 
             @Override
             public void needsReset(Throwable cause) {

@@ -22,7 +22,7 @@ class ReceiveTest {
     @ParameterizedTest
     @ValueSource(longs = {0, VirtioFeature.VIRTIO_F_RING_PACKED, VirtioFeature.VIRTIO_F_IN_ORDER})
     void framesOfEverySizeArriveWholeInMergedBuffers(long ringFeatures) throws Exception {
-        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, -1, ringFeatures)) {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, PLAIN, ringFeatures)) {
             net.addBuffers(0, 100, 1500);
             for (int size : new int[] {14, 60, 1488, 1489, 2988, 2989, 9014, 1514, 65589, 60}) {
                 byte[] frame = frame(size);
@@ -51,7 +51,7 @@ class ReceiveTest {
 
     @Test
     void frameTakesOneBufferWithoutMergeableBuffersAndIsDroppedWhenItDoesNotFit() throws Exception {
-        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, PLAIN & ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
             net.addBuffers(0, 8, 1526);
             net.sendPlain(1, frame(1515));
             net.sendPlain(1, frame(1514));
@@ -113,7 +113,7 @@ class ReceiveTest {
     @Test
     void frameThatTheWholeRingCannotHoldIsDropped() throws Exception {
         NetSettings small = new NetSettings(MAC, 0, 1, 64);
-        try (NetFixture net = new NetFixture(new LoopbackBackend(1), small, -1, 0)) {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), small, PLAIN, 0)) {
             net.addBuffers(0, 64, 100);
             net.sendPlain(1, frame(60_000));
             net.sendPlain(1, frame(99));

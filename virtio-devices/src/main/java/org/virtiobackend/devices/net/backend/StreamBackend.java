@@ -134,6 +134,7 @@ public final class StreamBackend implements NetBackend {
                 return;
             }
             broken.retire();
+            UnixSocket.adopt(broken.fd()).shutdown(); // the peer hears of it before the last user here has let go
             connection.release();
             connection = null;
             linkUp = false;

@@ -47,28 +47,33 @@ final class StreamChannel implements NetChannel.Buffered {
 
     @Override
     public Frame peek() {
+        for (renew(); receiving != null; renew()) {
+            int here = inEnd - inStart - LENGTH_BYTES;
+            int length = here < 0 ? 0 : inBytes.getInt(inStart);
+            if (length < 0 || length > Ethernet.MAX_FRAME_BYTES) {
+                backend.lost(receiving, "the peer announces a frame of " + Integer.toUnsignedLong(length) + " bytes");
+            } else if (here < length) {
+                if (!read()) {
+                    return null;
+                }
+            } else if (length < Ethernet.HEADER_BYTES) {
+                inStart += LENGTH_BYTES + length; // shorter than any frame
+            } else {
+                front.set(inBytes, inStart + LENGTH_BYTES, length);
+                return front;
+            }
+        }
+        return null;
+    }
+
+    /** Takes another connection up if there is one, without what is left of the last. */
+    private void renew() {
         if (!backend.isCurrent(receiving)) {
             backend.release(receiving);
             receiving = backend.acquire();
             inStart = 0;
             inEnd = 0;
         }
-        while (receiving != null) {
-            int length = inEnd - inStart < LENGTH_BYTES ? -1 : inBytes.getInt(inStart);
-            if (length >= 0 && inEnd - inStart - LENGTH_BYTES >= length) {
-                if (length >= Ethernet.HEADER_BYTES) {
-                    front.set(inBytes, inStart + LENGTH_BYTES, length);
-                    return front;
-                }
-                inStart += LENGTH_BYTES + length; // shorter than any frame
-            } else if (length > Ethernet.MAX_FRAME_BYTES || length < 0 && inEnd - inStart >= LENGTH_BYTES) {
-                backend.lost(receiving, "the peer announces a frame of " + Integer.toUnsignedLong(length) + " bytes");
-                return null;
-            } else if (!read()) {
-                return null;
-            }
-        }
-        return null;
     }
 
     @Override

@@ -2,12 +2,14 @@ package org.virtiobackend.virtio.device.worker;
 
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaSpace;
 import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.Coalescing;
 import org.virtiobackend.virtio.device.DeviceActivationException;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
@@ -36,6 +38,7 @@ public final class DeviceRuntime implements DeviceContext {
     private final QueueHandler[] handlers;
     private final WakeUp[][] wakeOn;
     private final QueueStatistics[] statistics;
+    private final AtomicReferenceArray<Coalescing> coalescing;
     private final AtomicBoolean failed = new AtomicBoolean();
     private final Object progress = new Object();
     private volatile QuiesceWaiter waiter;
@@ -58,6 +61,7 @@ public final class DeviceRuntime implements DeviceContext {
         this.handlers = new QueueHandler[configs.length];
         this.wakeOn = new WakeUp[configs.length][];
         this.statistics = statistics;
+        this.coalescing = new AtomicReferenceArray<>(configs.length);
     }
 
     /**
@@ -144,6 +148,10 @@ public final class DeviceRuntime implements DeviceContext {
             return;
         }
         QueueTask task = new QueueTask(this, queue, handler, wakeOn[queue], statistics[queue]);
+        Coalescing lasting = coalescing.get(queue);
+        if (lasting != null) {
+            task.coalesce(lasting);
+        }
         try {
             Virtqueue live = newQueue(configs[queue], task);
             task.bind(live, pool.leastLoaded());
@@ -159,6 +167,24 @@ public final class DeviceRuntime implements DeviceContext {
         if (task != null) {
             task.wake();
         }
+    }
+
+    @Override
+    public void coalesce(int queue, Coalescing wanted, boolean lasting) {
+        if (lasting) {
+            coalescing.set(queue, wanted);
+        }
+        QueueTask task = tasks[queue];
+        if (task != null) {
+            task.coalesce(wanted);
+            task.wake();
+        }
+    }
+
+    @Override
+    public Coalescing coalescing(int queue) {
+        QueueTask task = tasks[queue];
+        return task == null ? Coalescing.NONE : task.coalescing();
     }
 
     @Override

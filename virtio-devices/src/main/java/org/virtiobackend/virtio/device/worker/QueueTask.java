@@ -1,5 +1,6 @@
 package org.virtiobackend.virtio.device.worker;
 
+import org.virtiobackend.virtio.device.Coalescing;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.ChainCompletion;
@@ -18,6 +19,8 @@ final class QueueTask implements ChainCompletion {
     /** Chains taken in one go before other queues of the worker get their turn. */
     static final int BUDGET = 64;
 
+    private static final long NANOS_PER_MICRO = 1000;
+
     private final DeviceRuntime runtime;
     private final int index;
     private final QueueHandler handler;
@@ -31,6 +34,13 @@ final class QueueTask implements ChainCompletion {
     private boolean usedAdded;
     private boolean kicksOn = true;
     private volatile boolean dead;
+    /** Buffers added since the last publication. */
+    private int added;
+    /** Published buffers of which the driver has not been told. */
+    private long held;
+
+    private long heldSince;
+    private volatile Coalescing coalescing = Coalescing.NONE;
 
     /** Set by a kick from any thread, taken by the worker. */
     private volatile boolean kicked = true;
@@ -82,6 +92,14 @@ final class QueueTask implements ChainCompletion {
             kicked = true;
         }
         worker.wake();
+    }
+
+    void coalesce(Coalescing wanted) {
+        coalescing = wanted;
+    }
+
+    Coalescing coalescing() {
+        return coalescing;
     }
 
     /** Control only: asks the queue to let go of memory; {@link #isQuiet} tells when it has. */
@@ -143,6 +161,9 @@ final class QueueTask implements ChainCompletion {
             }
             if (usedAdded) {
                 publish();
+            } else if (held > 0 && !dead && !isHeldBack()) {
+                notifyDriver();
+                work++;
             }
             return work;
         } catch (Throwable t) {
@@ -193,6 +214,7 @@ final class QueueTask implements ChainCompletion {
             statistics.bytesWritten += written;
             queue.addUsed(chain, written);
             usedAdded = true;
+            added++;
         } catch (VirtqueueException e) {
             fail(e);
         }
@@ -204,16 +226,46 @@ final class QueueTask implements ChainCompletion {
             return;
         }
         queue.publishUsed();
+        if (held == 0 && coalescing.isOn()) {
+            heldSince = System.nanoTime();
+        }
+        held += added;
+        added = 0;
+        if (!isHeldBack()) {
+            notifyDriver();
+        }
+    }
+
+    private void notifyDriver() throws VirtqueueException {
+        held = 0;
         if (queue.driverWantsNotification()) {
             statistics.notifications++;
             runtime.events().usedBufferNotification(index);
         }
     }
 
+    private boolean isHeldBack() {
+        Coalescing present = coalescing;
+        return present.isOn()
+                && held < present.maxBuffers()
+                && System.nanoTime() - heldSince < present.maxMicros() * NANOS_PER_MICRO;
+    }
+
+    /** How long until a notification that is held back is due, ns; at most this. */
+    long dueNanos(long atMost) {
+        if (held == 0 || dead) {
+            return atMost;
+        }
+        return Math.min(atMost, heldSince + coalescing.maxMicros() * NANOS_PER_MICRO - System.nanoTime());
+    }
+
     /** Meets a request of control once nothing is out; polls nothing new until then. */
     private int settle(int wanted) throws VirtqueueException {
         if (usedAdded) {
             publish();
+        }
+        if (held > 0 && !dead) {
+            notifyDriver();
         }
         if (deferred > 0) {
             handler.letGo();

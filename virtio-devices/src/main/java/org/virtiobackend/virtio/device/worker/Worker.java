@@ -183,8 +183,16 @@ final class Worker implements Runnable {
                 arm(task);
             }
         }
+        long due = Long.MAX_VALUE;
+        for (QueueTask task : tasks) {
+            due = task.dueNanos(due);
+        }
         long before = System.nanoTime();
-        poller.poll(-1);
+        if (due == Long.MAX_VALUE) {
+            poller.poll(-1);
+        } else {
+            poller.pollNanos(Math.max(0, due));
+        }
         asleep = false;
         wake.drain();
         tellWoken();
