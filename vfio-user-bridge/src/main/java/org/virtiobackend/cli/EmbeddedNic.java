@@ -44,8 +44,7 @@ final class EmbeddedNic implements AutoCloseable {
     private final NetDriver frames;
     private final byte[] mac = new byte[MAC_BYTES];
 
-    private EmbeddedNic(VfioUserPciDevice pci, SharedMemory guestMemory, int slots, int frameBytes)
-            throws IOException {
+    private EmbeddedNic(VfioUserPciDevice pci, SharedMemory guestMemory, int slots, int frameBytes) throws IOException {
         this.pci = pci;
         this.guestMemory = guestMemory;
         this.driver = VirtioPciDriver.open(pci);

@@ -15,8 +15,9 @@ import picocli.CommandLine.Option;
 /** Measures the network device with the embedded driver. */
 @Command(
         name = "bench-net",
-        description = "Measures the network device with the embedded driver, over a loop: frames a second, MB/s, latency"
-                + " percentiles around the loop. Starts a back end of its own, both sides polling.",
+        description =
+                "Measures the network device with the embedded driver, over a loop: frames a second, MB/s, latency"
+                        + " percentiles around the loop. Starts a back end of its own, both sides polling.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 public final class NetBenchCommand implements CliCommand {

@@ -29,7 +29,8 @@ final class CoalescingCommands {
             case VIRTIO_NET_CTRL_NOTF_COAL_TX_SET -> device.isNegotiated(VIRTIO_NET_F_NOTF_COAL) && setAll(1, data);
             case VIRTIO_NET_CTRL_NOTF_COAL_RX_SET -> device.isNegotiated(VIRTIO_NET_F_NOTF_COAL) && setAll(0, data);
             case VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET -> device.isNegotiated(VIRTIO_NET_F_VQ_NOTF_COAL) && setOne(data);
-            case VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET -> device.isNegotiated(VIRTIO_NET_F_VQ_NOTF_COAL) && get(data, result);
+            case VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET ->
+                device.isNegotiated(VIRTIO_NET_F_VQ_NOTF_COAL) && get(data, result);
             default -> false;
         };
     }

@@ -116,8 +116,9 @@ final class TransmitHandler implements QueueHandler {
     private void dump(ChainReader frame, int length) {
         if (device.dump() != null) {
             device.dump()
-                    .write(length, (record, at) ->
-                            SegmentCopy.copyOut(frame.segments(), headerBytes, record, at, length));
+                    .write(
+                            length,
+                            (record, at) -> SegmentCopy.copyOut(frame.segments(), headerBytes, record, at, length));
         }
     }
 

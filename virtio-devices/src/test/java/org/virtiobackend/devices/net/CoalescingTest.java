@@ -52,7 +52,10 @@ class CoalescingTest {
 
     private byte[] get(int queue) throws Exception {
         return net.control(
-                concat(new byte[] {VIRTIO_NET_CTRL_NOTF_COAL, VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET}, le16(queue), le16(0xffff)),
+                concat(
+                        new byte[] {VIRTIO_NET_CTRL_NOTF_COAL, VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET},
+                        le16(queue),
+                        le16(0xffff)),
                 9);
     }
 

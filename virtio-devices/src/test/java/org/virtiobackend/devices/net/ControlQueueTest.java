@@ -177,7 +177,12 @@ class ControlQueueTest {
         byte[][] commands = {
             {VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 1},
             {VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_NOBCAST, 1},
-            concat(new byte[] {VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET}, le32(1), mac(OTHER), le32(1), mac(GROUP)),
+            concat(
+                    new byte[] {VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET},
+                    le32(1),
+                    mac(OTHER),
+                    le32(1),
+                    mac(GROUP)),
             concat(new byte[] {VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET}, mac(OTHER)),
             {VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, 5, 0},
             {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, 2, 0},

@@ -51,7 +51,8 @@ class ReceiveTest {
 
     @Test
     void frameTakesOneBufferWithoutMergeableBuffersAndIsDroppedWhenItDoesNotFit() throws Exception {
-        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, PLAIN & ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
+        try (NetFixture net =
+                new NetFixture(new LoopbackBackend(1), SETTINGS, PLAIN & ~VirtioNet.VIRTIO_NET_F_MRG_RXBUF, 0)) {
             net.addBuffers(0, 8, 1526);
             net.sendPlain(1, frame(1515));
             net.sendPlain(1, frame(1514));

@@ -123,8 +123,12 @@ class SteeringTest {
         NetSettings one = new NetSettings(MAC, 0, 1, QUEUE_SIZE);
         for (long accept : new long[] {-1, ~VIRTIO_NET_F_MRG_RXBUF}) {
             try (NetFixture single = new NetFixture(new LoopbackBackend(1), one, accept, 0)) {
-                assertEquals(0, single.control(
-                        VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_HASH_CONFIG, ControlQueueTest.hashConfig(0x1ff, 40)));
+                assertEquals(
+                        0,
+                        single.control(
+                                VIRTIO_NET_CTRL_MQ,
+                                VIRTIO_NET_CTRL_MQ_HASH_CONFIG,
+                                ControlQueueTest.hashConfig(0x1ff, 40)));
                 single.addBuffers(0, 1, 12);
                 single.addBuffers(0, 1, 19, 12);
                 single.addBuffers(0, 1, 1536, 12, 1, 1, 1, 4, 1);

@@ -38,9 +38,8 @@ public final class FlowHash {
         if (type == 0) {
             return;
         }
-        boolean withPorts = (type
-                        & ~(VIRTIO_NET_HASH_TYPE_IPv4 | VIRTIO_NET_HASH_TYPE_IPv6 | VIRTIO_NET_HASH_TYPE_IP_EX))
-                != 0;
+        boolean withPorts =
+                (type & ~(VIRTIO_NET_HASH_TYPE_IPv4 | VIRTIO_NET_HASH_TYPE_IPv6 | VIRTIO_NET_HASH_TYPE_IP_EX)) != 0;
         boolean extended = type >= VIRTIO_NET_HASH_TYPE_IP_EX;
         int address = fields.addressBytes();
         input.put(0, bytes, extended ? fields.extendedSource() : fields.source(), address);

@@ -39,7 +39,11 @@ public final class PcapFile implements AutoCloseable {
         FileChannel channel = FileChannel.open(
                 path, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
         ByteBuffer header = ByteBuffer.allocate(FILE_HEADER).order(ByteOrder.LITTLE_ENDIAN);
-        header.putInt(MAGIC_NANOSECONDS).putShort(MAJOR).putShort(MINOR).putInt(0).putInt(0);
+        header.putInt(MAGIC_NANOSECONDS)
+                .putShort(MAJOR)
+                .putShort(MINOR)
+                .putInt(0)
+                .putInt(0);
         header.putInt(Ethernet.MAX_FRAME_BYTES).putInt(LINKTYPE_ETHERNET).flip();
         channel.write(header);
         return new PcapFile(path, channel);
@@ -58,7 +62,10 @@ public final class PcapFile implements AutoCloseable {
         }
         Instant now = Instant.now();
         record.clear();
-        record.putInt(0, (int) now.getEpochSecond()).putInt(4, now.getNano()).putInt(8, length).putInt(12, length);
+        record.putInt(0, (int) now.getEpochSecond())
+                .putInt(4, now.getNano())
+                .putInt(8, length)
+                .putInt(12, length);
         frame.copyTo(record, RECORD_HEADER);
         record.limit(RECORD_HEADER + length);
         try {

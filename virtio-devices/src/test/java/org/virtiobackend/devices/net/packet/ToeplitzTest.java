@@ -14,8 +14,8 @@ import org.virtiobackend.devices.net.Packets;
 
 /** The verification suite that Microsoft publishes for receive side scaling. */
 class ToeplitzTest {
-    private static final byte[] KEY = HexFormat.of()
-            .parseHex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa");
+    private static final byte[] KEY =
+            HexFormat.of().parseHex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa");
 
     private final FlowHash hash = new FlowHash();
     private final Toeplitz toeplitz = new Toeplitz(KEY);
