@@ -101,6 +101,42 @@ class HostileRingsTest {
         serves(open(layout));
     }
 
+    /** One worker serves both queues; the driver keeps one of them full all the time. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, VIRTIO_F_RING_PACKED})
+    void row40AQueueThatIsNeverEmptyStarvesNoOther(long layout) throws Exception {
+        f = new FunctionFixture(VirtioPciOptions.defaults().withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES));
+        driver = VirtioPciDriver.open(f.pci);
+        driver.negotiate(layout);
+        DriverQueue greedy = driver.setupQueue(0, 64, f.memory, NO_VECTOR);
+        DriverQueue modest = driver.setupQueue(1, 16, f.memory, NO_VECTOR);
+        DmaBuffer[] buffers = {f.memory.allocate(16, 16)};
+        driver.start();
+        Thread refill = new Thread(() -> {
+            while (!Thread.currentThread().isInterrupted()) {
+                boolean added = false;
+                while (greedy.ring().add(buffers, 1, buffers, 0) >= 0) {
+                    added = true;
+                }
+                if (added) {
+                    greedy.ring().publish();
+                }
+                while (greedy.ring().pollUsed() >= 0) {
+                    // makes room
+                }
+            }
+        });
+        refill.start();
+        try {
+            for (int i = 0; i < 300; i++) {
+                serves(modest);
+            }
+        } finally {
+            refill.interrupt();
+            refill.join();
+        }
+    }
+
     /** Row 38: there are no virtual functions to ask for. */
     @Test
     void row38NoVirtualFunctions() throws Exception {
