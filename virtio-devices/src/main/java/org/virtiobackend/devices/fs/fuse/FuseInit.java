@@ -32,7 +32,6 @@ public final class FuseInit {
     public static final long FUSE_INIT_EXT = 1L << 30;
     public static final long FUSE_CREATE_SUPP_GROUP = 1L << 34;
     public static final long FUSE_DIRECT_IO_ALLOW_MMAP = 1L << 36;
-    public static final long FUSE_ALLOW_IDMAP = 1L << 40;
 
     private FuseInit() {}
 }

@@ -61,7 +61,7 @@ final class SessionOperations extends Operations {
         return call.room() >= INIT_OUT_BYTES ? INIT_OUT_BYTES : call.room() >= COMPAT_BYTES ? COMPAT_BYTES : 8;
     }
 
-    /** Everything that this server does when the driver can too. */
+    /** Everything that this server does when the driver can too. Not ALLOW_IDMAP: with it only makers of files say who they are. */
     private long wanted() {
         long flags = FUSE_ASYNC_READ
                 | FUSE_ATOMIC_O_TRUNC
@@ -78,8 +78,7 @@ final class SessionOperations extends Operations {
                 | FUSE_CREATE_SUPP_GROUP
                 | FUSE_POSIX_LOCKS
                 | FUSE_FLOCK_LOCKS
-                | FUSE_HAS_IOCTL_DIR
-                | FUSE_ALLOW_IDMAP;
+                | FUSE_HAS_IOCTL_DIR;
         flags |= options.servesAcl() ? FUSE_POSIX_ACL : 0;
         flags |= options.submounts() ? FUSE_SUBMOUNTS : 0;
         flags |= options.writeback() ? FUSE_WRITEBACK_CACHE : 0;
