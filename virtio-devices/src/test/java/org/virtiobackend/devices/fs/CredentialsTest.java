@@ -108,7 +108,13 @@ class CredentialsTest {
         long node = fs.node(ROOT, "f");
         long fh = fs.handle(node, O_RDWR);
         Files.setAttribute(file, "unix:mode", 02766);
-        var write = fs.message(FUSE_WRITE, node).u64(fh).u64(0).u32(1).u32(KILL).u64(0).u64(0);
+        var write = fs.message(FUSE_WRITE, node)
+                .u64(fh)
+                .u64(0)
+                .u32(1)
+                .u32(KILL)
+                .u64(0)
+                .u64(0);
         assertEquals(0, fs.call(write.bytes((byte) 1).as(1234, 4242), 8).error());
         assertEquals(02766, attribute("f", "mode") & 07777);
         var allocate = fs.message(FUSE_FALLOCATE, node).u64(fh).u64(0).u64(8192).u64(0);

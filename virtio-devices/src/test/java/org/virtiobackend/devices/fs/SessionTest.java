@@ -65,7 +65,10 @@ class SessionTest {
         assertEquals(both, flags(fs.init(7, 46, both)));
         long all = flags(fs.init(7, 46, -1L));
         long never = 1L << 25 | 1L << 26 | 1L << 32 | 1L << 33 | 1L << 37 | 1L << 40 | 1L << 41 | 1L << 42;
-        assertEquals(0, all & never, "explicit invalidation, DAX, security contexts, passthrough, idmapped mounts, io_uring, timeouts");
+        assertEquals(
+                0,
+                all & never,
+                "explicit invalidation, DAX, security contexts, passthrough, idmapped mounts, io_uring, timeouts");
         assertNotEquals(0, all & FUSE_AUTO_INVAL_DATA);
         assertEquals(0, all & FUSE_WRITEBACK_CACHE);
     }
