@@ -1,6 +1,8 @@
 # shellcheck shell=dash
 # What tests with the kernel module use.
 MODULE=virtio_restricted_dma
+# The driver in question.
+RESTRICTED_DRIVER=virtio_blk
 COUNTERS=/sys/bus/virtio/devices/virtio0/restricted_dma
 
 # The kernel's word on every module that it was not built with, and the module's own when the region is full.
@@ -18,4 +20,4 @@ report_counters() {
 # feature BIT: 1 or 0, as negotiated.
 feature() { cut -c$(($1 + 1)) /sys/bus/virtio/devices/virtio0/features; }
 
-driver() { echo virtio0 >"/sys/bus/virtio/drivers/virtio_blk/$1"; }
+driver() { echo virtio0 >"/sys/bus/virtio/drivers/$RESTRICTED_DRIVER/$1"; }

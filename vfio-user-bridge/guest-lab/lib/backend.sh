@@ -6,8 +6,11 @@ BACKEND_LAUNCHER=${LAB_BACKEND:-$PROJECT_DIR/virtio-backend}
 read -r -a BACKEND_EXTRA <<<"${LAB_BACKEND_ARGS:-}"
 DEVICE_ARGS=()
 BOOTINDEX=
+# An option ROM that QEMU puts before the BIOS.
+BOOT_ROM=
 # on: the device sits behind a PCI Express root port instead of on the root bus.
 ROOT_PORT=off
+BACKEND_RUNNER=()
 BACKEND_PID=
 declare -A BACKEND_PIDS=()
 
@@ -46,16 +49,26 @@ device_properties() {
   if [[ $ROOT_PORT == on ]]; then
     if [[ $1 == json ]]; then printf ',"bus":"port-%s"' "$2"; else printf ',bus=port-%s' "$2"; fi
   fi
-  [[ -n $BOOTINDEX ]] || return 0
-  if [[ $1 == json ]]; then printf ',"bootindex":%s' "$BOOTINDEX"; else printf ',bootindex=%s' "$BOOTINDEX"; fi
+  if [[ -n $BOOTINDEX ]]; then
+    if [[ $1 == json ]]; then printf ',"bootindex":%s' "$BOOTINDEX"; else printf ',bootindex=%s' "$BOOTINDEX"; fi
+  fi
+  [[ -n $BOOT_ROM ]] || return 0
+  if [[ $1 == json ]]; then printf ',"romfile":"%s"' "$BOOT_ROM"; else printf ',romfile=%s' "$BOOT_ROM"; fi
 }
 
 # Sees the options parsed by backend_start.
 backend_start_java() {
-  local id=$1 image=$2 socket=$LAB_RUN/$1.sock err=$LAB_RUN/$1.backend-err
+  local id=$1 image=$2
   [[ ${LAB_LOCKING:-auto} != off ]] || java_options+=(--locking=off)
-  spawn "$LAB_RUN/$id.backend-out" "$err" "$BACKEND_LAUNCHER" blk "--socket-path=$socket" "--image=$image" --image-format=raw \
-    "--stats-file=$LAB_RUN/$id.stats.json" "${java_options[@]}" "${BACKEND_EXTRA[@]}"
+  backend_launch "$id" blk "--image=$image" --image-format=raw "${java_options[@]}"
+}
+
+# backend_launch ID KIND OPTION...: the Java backend with a device of this kind; its device goes to DEVICE_ARGS. BACKEND_RUNNER goes before its
+# command line.
+backend_launch() {
+  local id=$1 socket=$LAB_RUN/$1.sock err=$LAB_RUN/$1.backend-err
+  spawn "$LAB_RUN/$id.backend-out" "$err" "${BACKEND_RUNNER[@]}" "$BACKEND_LAUNCHER" "$2" "--socket-path=$socket" \
+    "--stats-file=$LAB_RUN/$id.stats.json" "${@:3}" "${BACKEND_EXTRA[@]}"
   # The launcher may build the jar first.
   wait_line "$err" '^listening on ' "${LAB_BACKEND_START_SECONDS:-300}" "$SPAWNED" || fail "the backend does not listen: $(tail -n 3 "$err")"
   BACKEND_PID=$(java_process "$SPAWNED")

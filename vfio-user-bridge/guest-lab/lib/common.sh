@@ -43,13 +43,16 @@ spawn() {
   LAB_PIDS+=("$SPAWNED")
 }
 
-# wait_line FILE REGEX SECONDS PID: waits until a line of FILE matches; leaves it in LINE. False when PID ends or time is up.
+# wait_line FILE REGEX SECONDS PID [FIRST]: waits until a line of FILE, not before the FIRST, matches; leaves it in LINE and its number in
+# LINE_NUMBER. False when PID ends or time is up.
 wait_line() {
-  local file=$1 regex=$2 seconds=$3 pid=$4 fd tail_pid found=1
+  local file=$1 regex=$2 seconds=$3 pid=$4 first=${5:-1} fd tail_pid found=1
   LINE=
-  exec {fd}< <(exec timeout "$seconds" tail -s 0.1 -n +1 -f --pid="$pid" -- "$file" 2>/dev/null)
+  LINE_NUMBER=$((first - 1))
+  exec {fd}< <(exec timeout "$seconds" tail -s 0.1 -n "+$first" -f --pid="$pid" -- "$file" 2>/dev/null)
   tail_pid=$!
   while IFS= read -r LINE <&"$fd"; do
+    LINE_NUMBER=$((LINE_NUMBER + 1))
     if [[ $LINE =~ $regex ]]; then
       found=0
       break

@@ -6,7 +6,9 @@ LAB_SMP=${LAB_SMP:-2}
 GUEST_RAM=shared
 GUEST_BOOT=kernel
 GUEST_OVERLAY=()
-declare -A QMP_IN=() QMP_OUT=()
+# What goes before QEMU's command line, e.g. to start it in another network namespace.
+GUEST_RUNNER=()
+declare -A QMP_IN=() QMP_OUT=() GUEST_PIDS=()
 
 # The lab's own files, in a second archive after the prepared initramfs, so that a change needs no new preparation.
 guest_initrd() {
@@ -36,11 +38,9 @@ guest_start() {
   done
   (($# == 0)) || shift
   run=$(inside "$LAB_RUN")
-  GUEST_NAME=$name
-  GUEST_CONSOLE=$LAB_RUN/$name.console
-  GUEST_RESULT=$LAB_RUN/$name.result
-  GUEST_STDERR=$LAB_RUN/$name.qemu-err
-  GUEST_QMP=$name.qmp
+  GUEST_PIDS[$name]=
+  guest_use "$name"
+  GUEST_SEEN=0
   : >"$GUEST_CONSOLE"
   : >"$GUEST_RESULT"
   rm -f "$LAB_RUN/$GUEST_QMP".* "$LAB_RUN/$name.words".*
@@ -55,7 +55,7 @@ guest_start() {
       -append "console=ttyS0 panic=-1 LAB_TEST=$test$append${LAB_GUEST_APPEND:+ $LAB_GUEST_APPEND}")
   fi
   GUEST_START=$(now)
-  spawn "$LAB_RUN/$name.qemu-out" "$GUEST_STDERR" chroot "$LAB_CHROOT" qemu-system-x86_64 -nodefaults -no-user-config -display none \
+  spawn "$LAB_RUN/$name.qemu-out" "$GUEST_STDERR" "${GUEST_RUNNER[@]}" chroot "$LAB_CHROOT" qemu-system-x86_64 -nodefaults -no-user-config -display none \
     -accel tcg,thread=multi -machine q35 -cpu max -smp "$LAB_SMP" -m "$LAB_MEM" "${ram[@]}" \
     -chardev "pipe,id=qmp,path=$run/$GUEST_QMP" -object monitor-qmp,id=monitor,chardev=qmp \
     -chardev "file,id=console,path=$run/$name.console" -serial chardev:console \
@@ -63,6 +63,17 @@ guest_start() {
     -chardev "pipe,id=words,path=$run/$name.words" -serial chardev:words \
     "${boot[@]}" "${DEVICE_ARGS[@]}" "$@"
   GUEST_PID=$SPAWNED
+  GUEST_PIDS[$name]=$SPAWNED
+}
+
+# guest_use NAME: of several guests, the one that the others of these functions are about.
+guest_use() {
+  GUEST_NAME=$1
+  GUEST_CONSOLE=$LAB_RUN/$1.console
+  GUEST_RESULT=$LAB_RUN/$1.result
+  GUEST_STDERR=$LAB_RUN/$1.qemu-err
+  GUEST_QMP=$1.qmp
+  GUEST_PID=${GUEST_PIDS[$1]}
 }
 
 # qmp_open NAME: waits for the greeting, which QEMU sends once every device is realized (and so attached).
@@ -118,11 +129,12 @@ guest_tail() {
   fi
 }
 
-# guest_expect REGEX SECONDS: waits for a line on the guest's result port (left in LINE); the guest's own failure ends the scenario.
+# guest_expect REGEX SECONDS [FIRST]: waits for a line on the guest's result port (left in LINE), not before line FIRST; the guest's own failure
+# ends the scenario.
 guest_expect() {
   local start
   start=$(now)
-  if ! wait_line "$GUEST_RESULT" "$1|^fail |^done [^0]" "$2" "$GUEST_PID"; then
+  if ! wait_line "$GUEST_RESULT" "$1|^fail |^done [^0]" "$2" "$GUEST_PID" "${3:-1}"; then
     guest_tail
     if [[ -d /proc/$GUEST_PID ]]; then
       backend_threads_dump
@@ -136,6 +148,12 @@ guest_expect() {
     guest_tail
     fail "$GUEST_NAME: the guest reports: $LINE"
   fi
+}
+
+# guest_expect_next REGEX SECONDS: only lines after the one that was found so the last time.
+guest_expect_next() {
+  guest_expect "$1" "$2" "$((GUEST_SEEN + 1))"
+  GUEST_SEEN=$LINE_NUMBER
 }
 
 # guest_finish SECONDS: the test ends well and the machine powers off.

@@ -13,5 +13,7 @@ LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$LIB/backend.sh"
 # shellcheck source=image.sh
 . "$LIB/image.sh"
+# shellcheck source=net.sh
+. "$LIB/net.sh"
 # shellcheck source=guest.sh
 . "$LIB/guest.sh"
