@@ -7,34 +7,35 @@ NET_PREFIX=24
 NET_HOST6=fd77::1
 NET_MAC=52:54:00:4c:41:42
 NET_ENTER=()
+NET_TOOL=()
 # What the backend is started with, e.g. as another user.
 NET_AS=()
 
-# A namespace without a name: it ends with the last process in it, and all of them die with the scenario.
+# Namespaces without a name: they end with the last process in them. Servers are in a process namespace too, whose end takes along whatever they
+# forked.
 net_up() {
-  local own
   [[ -c /dev/net/tun ]] || cannot "there is no /dev/net/tun"
   [[ -c $LAB_CHROOT/dev/net/tun ]] || { mkdir -p "$LAB_CHROOT/dev/net" && mknod -m 666 "$LAB_CHROOT/dev/net/tun" c 10 200; } ||
     cannot "cannot make dev/net/tun in the chroot"
-  own=$(readlink /proc/self/ns/net)
-  spawn "$LAB_RUN/net.out" "$LAB_RUN/net.err" unshare --net sleep infinity
-  NET_PID=$SPAWNED
-  until [[ $(readlink "/proc/$NET_PID/ns/net") != "$own" ]]; do
-    [[ -d /proc/$NET_PID ]] || cannot "no network namespace: $(<"$LAB_RUN/net.err")"
+  spawn "$LAB_RUN/net.out" "$LAB_RUN/net.err" unshare --net --pid --fork --kill-child=KILL sleep infinity
+  until NET_PID=$(pgrep -P "$SPAWNED" -x sleep); do
+    [[ -d /proc/$SPAWNED ]] || cannot "no network namespace: $(<"$LAB_RUN/net.err")"
     sleep 0.02
   done
   NET_ENTER=(nsenter "--net=/proc/$NET_PID/ns/net" --)
+  NET_TOOL=(nsenter "--net=/proc/$NET_PID/ns/net" "--pid=/proc/$NET_PID/ns/pid" -- chroot "$LAB_CHROOT"
+    /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8)
   net_do ip link set lo up
 }
 
 # net_do COMMAND...: a program of the chroot in the namespace; what it has to say is only of interest when it fails.
 net_do() {
-  "${NET_ENTER[@]}" chroot "$LAB_CHROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 "$@" >>"$LAB_RUN/net.log" 2>&1 ||
+  "${NET_TOOL[@]}" "$@" >>"$LAB_RUN/net.log" 2>&1 ||
     fail "in the network namespace: $*: $(tail -n 2 "$LAB_RUN/net.log")"
 }
 
 # net_try COMMAND...: the same, for its output and status.
-net_try() { "${NET_ENTER[@]}" chroot "$LAB_CHROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 "$@" 2>>"$LAB_RUN/net.log"; }
+net_try() { "${NET_TOOL[@]}" "$@" 2>>"$LAB_RUN/net.log"; }
 
 # net_tap NAME QUEUES [ADDRESS/BITS...]: a persistent tap that somebody will open with this many queues.
 net_tap() {
@@ -50,7 +51,7 @@ net_tap() {
 
 # net_serve NAME COMMAND...: a server of the chroot in the namespace; its words are in NAME.err.
 net_serve() {
-  spawn "$LAB_RUN/$1.out" "$LAB_RUN/$1.err" "${NET_ENTER[@]}" chroot "$LAB_CHROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 "${@:2}"
+  spawn "$LAB_RUN/$1.out" "$LAB_RUN/$1.err" "${NET_TOOL[@]}" "${@:2}"
   NET_SERVER=$SPAWNED
 }
 
@@ -143,7 +144,7 @@ net_link() {
 net_passt() {
   local socket=$1
   # shellcheck disable=SC2016 # expanded by the inner shells
-  spawn "$LAB_RUN/passt.out" "$LAB_RUN/passt.err" "${NET_ENTER[@]}" unshare --mount bash -ec '
+  spawn "$LAB_RUN/passt.out" "$LAB_RUN/passt.err" nsenter "--net=/proc/$NET_PID/ns/net" "--pid=/proc/$NET_PID/ns/pid" -- unshare --mount bash -ec '
     mount --bind "$1" "$1"
     mount -t proc proc "$1/proc"
     cd "$1"
@@ -151,13 +152,13 @@ net_passt() {
     shift
     exec /usr/sbin/chroot . /bin/sh -ec "umount -l /mnt; exec setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs \"\$@\"" sh "$@"
   ' bash "$LAB_CHROOT" passt --foreground --socket "$(inside "$socket")" "${@:2}"
-  NET_PASST=$SPAWNED
-  wait_line "$LAB_RUN/passt.err" '^You can now start' 20 "$NET_PASST" || fail "passt does not start: $(tail -n 2 "$LAB_RUN/passt.err")"
+  wait_line "$LAB_RUN/passt.err" '^You can now start' 20 "$SPAWNED" || fail "passt does not start: $(tail -n 2 "$LAB_RUN/passt.err")"
+  NET_PASST=$(pgrep -P "$SPAWNED")
 }
 
 # What follows belongs to user nobody, the backend included if that user can read it.
 net_rootless() {
-  local as_nobody=(setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs --)
+  local as_nobody=(setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs --pdeathsig KILL --)
   chown nobody:nogroup "$LAB_RUN"
   [[ $LAB_DEVICE == java ]] || return 0
   if "${as_nobody[@]}" "$BACKEND_LAUNCHER" --version >"$LAB_RUN/rootless.log" 2>&1; then

@@ -55,15 +55,25 @@ files() {
   equal "$LAB_FILE_MIB MiB there and back" "$(cat /tmp/copy.sum)" "$arrived"
 }
 
+# What can be changed and is no group of others or matter of the kernel alone.
+offload_names() {
+  ethtool -k "$NIC" | sed -n '/\[fixed\]/d; /\[requested/d; s/^\t*\([a-z0-9-]*\): o[nf].*/\1/p' |
+    grep -vxE 'tx-checksumming|scatter-gather|tcp-segmentation-offload|tx-nocache-copy|rx-gro-list|tx-tcp-mangleid-segmentation'
+}
+
+offload_is() { ethtool -k "$NIC" | grep -q "^[[:space:]]*$1: $2"; }
+
 offloads() {
   toggled=''
-  # Only what can be changed, and only main features: their parts follow them.
-  for offload in $(ethtool -k "$NIC" | sed -n '/\[fixed\]/d; /\[requested/d; s/^\t*\([a-z0-9-]*\): o[nf].*/\1/p'); do
-    was=$(ethtool -k "$NIC" | sed -n "s/^\t*$offload: \(o[nf]*\).*/\1/p")
+  for offload in $(offload_names); do
+    was=off
     other=on
-    [ "$was" = off ] || other=off
-    # An alias for several features may refuse.
-    ethtool -K "$NIC" "$offload" "$other" 2>/dev/null || continue
+    if offload_is "$offload" on; then
+      was=on
+      other=off
+    fi
+    ethtool -K "$NIC" "$offload" "$other" || die "$offload cannot be turned $other"
+    offload_is "$offload" "$other" || die "$offload does not turn $other"
     traffic_goes_on "$offload $other"
     ethtool -K "$NIC" "$offload" "$was" || die "$offload cannot be turned $was again"
     toggled="$toggled $offload"
@@ -100,9 +110,9 @@ mtus() {
     ask mtu "$mtu"
     # Frames of exactly that size, and what has to be cut in several.
     reaches "$HOST" 3 || die "MTU $mtu: no small frame"
-    ping -q -c 2 -W 5 -s $((mtu - 28)) "$HOST" >/dev/null || die "MTU $mtu: a full frame is lost"
-    ping -q -c 2 -W 5 -s 20000 "$HOST" >/dev/null || die "MTU $mtu: fragments are lost"
-    equal "MTU $mtu: a file" "$(download small.sum)" "$(download small | sha256sum | cut -d' ' -f1)"
+    ping -q -A -c 3 -W 5 -s $((mtu - 28)) "$HOST" >/dev/null || die "MTU $mtu: a full frame is lost"
+    ping -q -A -c 3 -W 5 -s 20000 "$HOST" >/dev/null || die "MTU $mtu: fragments are lost"
+    equal "MTU $mtu: pings up to that size, beyond it in fragments, a file" "$(download small.sum)" "$(download small | sha256sum | cut -d' ' -f1)"
     equal "MTU $mtu: back" "$(sum_of /tmp/small)" "$(upload /tmp/small)"
   done
   ip link set "$NIC" mtu 1500
@@ -111,32 +121,34 @@ mtus() {
   ip address add "$GUEST6/64" dev "$NIC" nodad 2>/dev/null || true
 }
 
+arrived() { [ $(($(received) - before)) -ge "$1" ]; }
+
 # arrives TEXT at-least|fewer-than COUNT WHAT: the host sends 40 such frames that nobody answers.
 arrives() {
   before=$(received)
   ask "$4"
-  usleep 300000
-  after=$(received)
   case $2 in
-  at-least) want "$1 ($((after - before)) of 40 frames and others)" test $((after - before)) -ge "$3" ;;
-  fewer-than) want "$1 ($((after - before)) frames of any kind arrived)" test $((after - before)) -lt "$3" ;;
+  at-least) until_true 30 arrived "$3" || die "$1: $(($(received) - before)) of 40 frames" ;;
+  # There is no event to wait for when nothing comes.
+  fewer-than) usleep 300000 && ! arrived "$3" || die "$1: $(($(received) - before)) frames arrived" ;;
   esac
+  passed "$1"
 }
 
 filters() {
   echo 0 >/proc/sys/net/ipv4/icmp_echo_ignore_broadcasts
-  arrives "frames to somebody else are filtered" fewer-than 30 stranger
-  arrives "frames to an unknown group are filtered" fewer-than 30 group
+  arrives "frames to somebody else are filtered" fewer-than 25 stranger
+  arrives "frames to an unknown group are filtered" fewer-than 25 group
   ip link set "$NIC" promisc on
   arrives "promiscuous: frames to somebody else arrive" at-least 40 stranger
   arrives "promiscuous: frames to an unknown group arrive" at-least 40 group
   ip link set "$NIC" promisc off
-  arrives "promiscuous no more" fewer-than 30 stranger
+  arrives "promiscuous no more" fewer-than 25 stranger
   ip link set "$NIC" allmulticast on
   arrives "all multicast: frames to any group arrive" at-least 40 group
-  arrives "all multicast: frames to somebody else do not" fewer-than 30 stranger
+  arrives "all multicast: frames to somebody else do not" fewer-than 25 stranger
   ip link set "$NIC" allmulticast off
-  arrives "all multicast no more" fewer-than 30 group
+  arrives "all multicast no more" fewer-than 25 group
   ip address add 239.1.2.3/32 dev "$NIC" autojoin
   arrives "frames to a group that was joined arrive" at-least 40 group
   n=0
@@ -151,10 +163,10 @@ filters() {
     n=$((n + 1))
   done
   ip address del 239.1.2.3/32 dev "$NIC"
-  arrives "and no more when it was left" fewer-than 30 group
+  arrives "and no more when it was left" fewer-than 25 group
   ip link set "$NIC" address 52:54:00:4c:41:99
   want "the host answers to a new MAC address" until_true 50 reaches "$HOST"
-  arrives "frames to the address before are filtered" fewer-than 30 former
+  arrives "frames to the address before are filtered" fewer-than 25 former
   ip link set "$NIC" address "$LAB_MAC"
   want "and to the old one" until_true 50 reaches "$HOST"
 }
@@ -197,7 +209,8 @@ load_start() {
 
 load_stop() {
   : >/tmp/load-stop
-  killall wget nc
+  # One of them may be between two transfers.
+  killall wget nc 2>/dev/null || true
   wait
 }
 
