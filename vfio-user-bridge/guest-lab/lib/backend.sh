@@ -63,17 +63,26 @@ backend_start_java() {
   backend_launch "$id" blk "--image=$image" --image-format=raw "${java_options[@]}"
 }
 
-# backend_launch ID KIND OPTION...: the Java backend with a device of this kind; its device goes to DEVICE_ARGS. BACKEND_RUNNER goes before its
-# command line.
+# backend_launch ID KIND OPTION...: the Java backend with a device of this kind; its device goes to DEVICE_ARGS.
 backend_launch() {
-  local id=$1 socket=$LAB_RUN/$1.sock err=$LAB_RUN/$1.backend-err
-  spawn "$LAB_RUN/$id.backend-out" "$err" "${BACKEND_RUNNER[@]}" "$BACKEND_LAUNCHER" "$2" "--socket-path=$socket" \
-    "--stats-file=$LAB_RUN/$id.stats.json" "${@:3}" "${BACKEND_EXTRA[@]}"
+  local id=$1 socket=$LAB_RUN/$1.sock
+  backend_spawn "$id" "$socket" "$2" "--socket-path=$socket" "--stats-file=$LAB_RUN/$id.stats.json" "${@:3}" "${BACKEND_EXTRA[@]}"
+  backend_attach "$id" "$socket"
+}
+
+# backend_spawn ID SOCKET ARGUMENT...: starts the Java backend and waits until it listens there. BACKEND_RUNNER goes before its command line.
+backend_spawn() {
+  local id=$1 socket=$2 err=$LAB_RUN/$1.backend-err
+  spawn "$LAB_RUN/$id.backend-out" "$err" "${BACKEND_RUNNER[@]}" "$BACKEND_LAUNCHER" "${@:3}"
   # The launcher may build the jar first.
-  wait_line "$err" '^listening on ' "${LAB_BACKEND_START_SECONDS:-300}" "$SPAWNED" || fail "the backend does not listen: $(tail -n 3 "$err")"
+  wait_line "$err" "^listening on .*${socket##*/}" "${LAB_BACKEND_START_SECONDS:-300}" "$SPAWNED" || fail "the backend does not listen: $(tail -n 3 "$err")"
   BACKEND_PID=$(java_process "$SPAWNED")
   BACKEND_PIDS[$id]=$BACKEND_PID
-  DEVICE_ARGS+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"$id\",\"socket\":{\"path\":\"$(inside "$socket")\",\"type\":\"unix\"}$(device_properties json "$id")}")
+}
+
+# backend_attach ID SOCKET: adds the device at that socket to DEVICE_ARGS.
+backend_attach() {
+  DEVICE_ARGS+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"$1\",\"socket\":{\"path\":\"$(inside "$2")\",\"type\":\"unix\"}$(device_properties json "$1")}")
 }
 
 # The JVM itself, in case the launcher did not replace itself by it.

@@ -50,11 +50,14 @@ stat_of() {
   printf '%s' "${largest:-0}"
 }
 
+# What the backend has to count as 0.
+RESTRICTED_ZERO=(guestRamMappedBytes guestRamMappedBytesMax messagesSent errors)
+
 # Nothing of the guest's memory: neither now nor at any time since the backend was started.
 restricted_untouched() {
   local id=$1 key
   restricted_stats "$id"
-  for key in guestRamMappedBytes guestRamMappedBytesMax messagesSent errors; do
+  for key in "${RESTRICTED_ZERO[@]}"; do
     same "the backend counts 0 for $key" 0 "$(stat_of "$id" "$key")"
   done
   same "no mapping of guest memory in the backend's address space" 0 "$(backend_guest_maps "${BACKEND_PIDS[$id]}")"
