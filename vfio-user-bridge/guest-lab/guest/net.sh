@@ -61,8 +61,10 @@ traffic_start() {
   head -c 2m /dev/urandom >/tmp/traffic/file
   traffic_sum=$(sum_of /tmp/traffic/file)
   traffic_want=$(download small.sum)
+  # shellcheck disable=SC2016 # evaluated in the loop
   traffic_loop down 'test "$(download small | sha256sum | cut -d" " -f1)" = "$traffic_want"' &
   traffic_down=$!
+  # shellcheck disable=SC2016 # evaluated in the loop
   traffic_loop up 'test "$(upload /tmp/traffic/file)" = "$traffic_sum"' &
   traffic_up=$!
 }

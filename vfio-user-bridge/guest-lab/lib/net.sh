@@ -70,6 +70,7 @@ net_servers() {
   local sum=$LAB_RUN/sum
   mkdir -p "$LAB_RUN/www"
   # The size comes first, on a line of its own.
+  # shellcheck disable=SC2016 # expanded by the inner shell
   printf '#!/bin/sh\nread -r size\nhead -c "$size" | sha256sum | cut -d" " -f1\n' >"$sum"
   chmod 755 "$sum"
   net_serve iperf iperf3 --server --forceflush

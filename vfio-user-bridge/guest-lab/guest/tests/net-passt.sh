@@ -22,6 +22,7 @@ equal "$LAB_FILE_MIB MiB over HTTP" "$(download big.sum)" "$(download big | sha2
 download small >/tmp/small
 equal "a file back" "$(sum_of /tmp/small)" "$(upload /tmp/small)"
 
+# shellcheck disable=SC2016 # expanded by the inner shell
 printf '#!/bin/sh\nread -r size\nhead -c "$size" | sha256sum | cut -d" " -f1\n' >/tmp/sum
 chmod 755 /tmp/sum
 nc -ll -p 9001 -e /tmp/sum &

@@ -130,7 +130,10 @@ arrives() {
   case $2 in
   at-least) until_true 30 arrived "$3" || die "$1: $(($(received) - before)) of 40 frames" ;;
   # There is no event to wait for when nothing comes.
-  fewer-than) usleep 300000 && ! arrived "$3" || die "$1: $(($(received) - before)) frames arrived" ;;
+  fewer-than)
+    usleep 300000
+    ! arrived "$3" || die "$1: $(($(received) - before)) frames arrived"
+    ;;
   esac
   passed "$1"
 }

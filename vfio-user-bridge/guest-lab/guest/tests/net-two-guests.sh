@@ -19,6 +19,7 @@ serve() {
   mkdir /tmp/www/cgi-bin
   printf '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"\ncat /sys/class/net/%s/statistics/rx_packets\n' "$NIC" >/tmp/www/cgi-bin/received
   chmod 755 /tmp/www/cgi-bin/received
+  # shellcheck disable=SC2016 # expanded by the inner shell
   printf '#!/bin/sh\nread -r size\nhead -c "$size" | sha256sum | cut -d" " -f1\n' >/tmp/sum
   chmod 755 /tmp/sum
   iperf3 --server --daemon
