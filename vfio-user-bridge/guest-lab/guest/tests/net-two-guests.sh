@@ -6,6 +6,9 @@ PEER=10.77.0.3
 VLAN_PEER=10.78.0.3
 GROUP=239.1.2.3
 
+# Nothing in here loads modules by itself.
+modprobe 8021q
+
 vlan_up() {
   ip link add link "$NIC" name "$NIC.5" type vlan id 5
   ip address add "$1/24" dev "$NIC.5"
