@@ -4,13 +4,14 @@
 # Nothing here names a package host: debootstrap and apt use what this machine is configured with.
 CHROOT_PACKAGES=(fio e2fsprogs kmod pciutils busybox-static cpio fdisk mtools syslinux syslinux-common util-linux xz-utils)
 CHROOT_QEMU_PACKAGES=(qemu-system-x86 qemu-utils seabios)
+HOST_PACKAGES=(debootstrap)
+GUEST_PROGRAMS=(/usr/bin/fio /usr/sbin/mkfs.ext4 /usr/sbin/e2fsck /usr/bin/lspci /usr/sbin/blkdiscard /usr/bin/fallocate)
+GUEST_MODULES=(virtio_blk virtio_net net_failover failover ext4)
+
 # virtio-net: servers of the network the guest is in, and what looks at it from inside.
 CHROOT_PACKAGES+=(iproute2 ethtool iperf3 dnsmasq-base passt)
 CHROOT_QEMU_PACKAGES+=(ipxe-qemu)
-HOST_PACKAGES=(debootstrap)
-GUEST_PROGRAMS=(/usr/bin/fio /usr/sbin/mkfs.ext4 /usr/sbin/e2fsck /usr/bin/lspci /usr/sbin/blkdiscard /usr/bin/fallocate)
 GUEST_PROGRAMS+=(/usr/bin/iperf3 /usr/sbin/ethtool /usr/bin/ip)
-GUEST_MODULES=(virtio_blk virtio_net net_failover failover ext4)
 GUEST_MODULES+=(8021q pktgen)
 
 # A stage is as new as the functions and lists that build it.
