@@ -55,11 +55,9 @@ timed() {
 # The 8254's: an emulated timer that a busy host lets miss its time.
 expected_complaints='module taints kernel|MP-BIOS bug: 8254 timer'
 
-complaint_words='virtio|vfio|pci|vd[a-z]|blk|I/O error|hung|BUG|WARNING|call trace'
-
 # Kernel lines that a sound device must not cause; an emulated machine's own noise is not among these words.
 report_complaints() {
-  dmesg -r | sed -n 's/^<[0-4]>//p' | grep -iE "$complaint_words" |
+  dmesg -r | sed -n 's/^<[0-4]>//p' | grep -iE 'virtio|vfio|pci|vd[a-z]|blk|I/O error|hung|BUG|WARNING|call trace' |
     grep -vE "$expected_complaints" | while read -r line; do
     say "complaint $line"
   done
