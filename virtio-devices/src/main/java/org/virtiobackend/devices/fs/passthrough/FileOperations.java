@@ -14,6 +14,8 @@ final class FileOperations extends Operations {
     private static final int FUSE_WRITE_KILL_SUIDGID = 1 << 2;
     private static final int FUSE_FSYNC_FDATASYNC = 1;
     private static final int WRITE_HEADER = FuseRequest.HEADER_BYTES + 40;
+    /** max_pages counts the driver's pages, which have up to 256 KiB; a shorter answer would mean the end of the file. */
+    private static final int MAX_READ = (PassthroughServer.MAX_WRITE >> 12) << 18;
     /** A write of more is left to a thread that may wait. */
     private static final int INLINE_WRITE_BYTES = 1 << 17;
 
@@ -50,6 +52,9 @@ final class FileOperations extends Operations {
             }
             result = call.thread.proc().reopen(inode.fd(), flags.forHost(wanted));
             call.thread.credentials().restore();
+            if (result >= 0 && (wanted & FileIo.O_TRUNC) != 0) {
+                server.xattrs().dropMappedCapability(call.thread, inode);
+            }
         } finally {
             inode.unpin();
         }
@@ -75,7 +80,8 @@ final class FileOperations extends Operations {
     int read(FuseCall call) {
         FuseRequest in = call.in;
         long offset = in.u64(8);
-        long size = Math.min(in.u32(16) & 0xffff_ffffL, call.room());
+        // a chain may name the same memory again and again, up to 4 GiB
+        long size = Math.min(Math.min(in.u32(16) & 0xffff_ffffL, call.room()), MAX_READ);
         if (offset < 0) {
             return -Errno.EINVAL;
         }
@@ -175,6 +181,7 @@ final class FileOperations extends Operations {
             return -Errno.EBADF;
         }
         handles.remove(handle.id());
+        server.lockOwners().released(handle);
         handle.unpin();
         server.lockWaits().somethingReleased();
         return 0;
