@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.virtiobackend.cli.BadInputException;
 import org.virtiobackend.cli.CliCommand;
@@ -18,6 +19,7 @@ import org.virtiobackend.conformance.report.TextReport;
 import org.virtiobackend.conformance.runner.CannotRunException;
 import org.virtiobackend.conformance.runner.CheckMethod;
 import org.virtiobackend.conformance.runner.ConfigChanger;
+import org.virtiobackend.conformance.runner.MemoryKind;
 import org.virtiobackend.conformance.runner.Progress;
 import org.virtiobackend.conformance.runner.RunOptions;
 import org.virtiobackend.conformance.runner.RunResult;
@@ -58,6 +60,16 @@ public final class ConformanceCommand implements CliCommand {
     @Option(names = "--thorough", description = "every ring check with every set of features")
     private boolean thorough;
 
+    @Option(names = "--fail-fast", description = "stop at the first failure")
+    private boolean failFast;
+
+    @Option(
+            names = "--memory",
+            split = ",",
+            paramLabel = "KIND",
+            description = "only these kinds of memory: direct, messages, dmb, swiotlb (default: all that work)")
+    private List<MemoryKind> memory = List.of();
+
     @Option(names = "--strict", description = "a SHOULD that is not met counts like a MUST")
     private boolean strict;
 
@@ -97,7 +109,7 @@ public final class ConformanceCommand implements CliCommand {
             return 0;
         }
         validate(checks);
-        RunOptions options = new RunOptions(only, seed, thorough);
+        RunOptions options = new RunOptions(only, seed, thorough, failFast, Set.copyOf(memory));
         ConfigChanger changer = changeCommand == null ? null : this::change;
         Target target = new Target(socketPath, timeoutMillis, Target.QUIET_MILLIS, changer);
         RunResult result;

@@ -4,8 +4,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.virtiobackend.conformance.runner.Target;
 import org.virtiobackend.devices.blk.BlkSettings;
+import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.devices.blk.VirtioBlk;
 import org.virtiobackend.devices.blk.VirtioBlkDevice;
+import org.virtiobackend.devices.blk.backend.BlockBackend;
 import org.virtiobackend.devices.blk.backend.RamBackend;
 import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.pci.PciFunction;
@@ -15,7 +17,6 @@ import org.virtiobackend.vfiouser.server.SessionListener;
 import org.virtiobackend.vfiouser.server.VfioUserServer;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.VirtioDevice;
-import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
 import org.virtiobackend.virtio.pci.DmaPolicy;
 import org.virtiobackend.virtio.pci.GuestMemoryPolicy;
@@ -24,15 +25,19 @@ import org.virtiobackend.virtio.pci.VirtioPciFunction;
 import org.virtiobackend.virtio.pci.VirtioPciOptions;
 
 /** Our block device behind a real socket, with places where a test can put faults in. */
-final class DeviceUnderTest implements AutoCloseable {
+public final class DeviceUnderTest implements AutoCloseable {
     private static final long IMAGE_BYTES = 1 << 20;
     private static final long REGION_BYTES = 1 << 20;
     private static final int SHM_ID = 1;
 
     /** What can be bent. */
-    interface Bending {
+    public interface Bending {
         default VirtioDevice device(VirtioDevice device) {
             return device;
+        }
+
+        default BlockBackend backend(BlockBackend backend) {
+            return backend;
         }
 
         default DmaPolicy policy(DmaPolicy policy) {
@@ -49,7 +54,7 @@ final class DeviceUnderTest implements AutoCloseable {
     }
 
     /** Nothing is. */
-    static final Bending STRAIGHT = new Bending() {};
+    public static final Bending STRAIGHT = new Bending() {};
 
     private static final SessionListener SILENT = new SessionListener() {
         @Override
@@ -62,19 +67,19 @@ final class DeviceUnderTest implements AutoCloseable {
     private final VfioUserServer server;
     private final WorkerPool workers;
     private final IoPool ioPool = new IoPool(1);
-    private final RamBackend image;
+    private final BlockBackend image;
     private final BlkSettings settings;
     private final RegionPolicy.Kind kind;
     private final Bending bending;
-    final String path;
+    private final String path;
     private volatile VirtioBlkDevice last;
 
     /** @param kind null: direct */
-    DeviceUnderTest(Path directory, RegionPolicy.Kind kind, boolean readOnly, Bending bending) throws Exception {
+    public DeviceUnderTest(Path directory, RegionPolicy.Kind kind, boolean readOnly, Bending bending) throws Exception {
         this.kind = kind;
         this.bending = bending;
         this.settings = new BlkSettings("conformance", readOnly, 512, 1, 64, false);
-        this.image = RamBackend.create(IMAGE_BYTES);
+        this.image = bending.backend(RamBackend.create(IMAGE_BYTES));
         this.workers = new WorkerPool(1, WorkerPool.ADAPTIVE);
         this.path = directory.resolve("device.sock").toString();
         this.server = VfioUserServer.listen(path, this::create, SILENT);
@@ -85,24 +90,28 @@ final class DeviceUnderTest implements AutoCloseable {
         DmaPolicy policy = kind == null ? new GuestMemoryPolicy(map) : new RegionPolicy(kind, region, map, SHM_ID);
         VirtioBlkDevice device = new VirtioBlkDevice(image, ioPool, settings);
         last = device;
-        VirtioPciOptions options =
-                VirtioPciOptions.defaults().withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES);
-        VirtioPciFunction function = new VirtioPciFunction(
-                bending.device(device), bending.policy(policy), workers, bending.options(options));
+        VirtioPciOptions options = VirtioPciOptions.defaults()
+                .withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES);
+        VirtioPciFunction function =
+                new VirtioPciFunction(bending.device(device), bending.policy(policy), workers, bending.options(options));
         function.setQuiesceWaiter(session::await);
         map.setUser(function::refreshMemory);
         return bending.function(function);
     }
 
     /** Makes the device of the newest client change its capacity. */
-    void changeConfiguration() {
+    public void changeConfiguration() {
         DeviceConfig config = last.config();
         long sectors = config.get(VirtioBlk.CONFIG_CAPACITY, Long.BYTES) ^ 8;
         config.change(c -> c.set(VirtioBlk.CONFIG_CAPACITY, Long.BYTES, sectors));
     }
 
-    Target target(long timeoutMillis) {
-        return new Target(path, timeoutMillis, Target.QUIET_MILLIS, this::changeConfiguration);
+    public String path() {
+        return path;
+    }
+
+    public Target target(long timeoutMillis, long quietMillis) {
+        return new Target(path, timeoutMillis, quietMillis, this::changeConfiguration);
     }
 
     @Override

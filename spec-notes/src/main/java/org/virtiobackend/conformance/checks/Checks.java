@@ -26,11 +26,13 @@ public final class Checks {
                 new QueueResetChecks(),
                 new SuspendChecks(),
                 new RegionChecks(),
-                new BlkChecks()));
+                new BlkChecks(),
+                new FsChecks()));
     }
 
     /** Requests by device type. */
     public static Map<Integer, Probe> probes() {
-        return Map.of(VirtioDeviceId.BLOCK, new BlkProbe());
+        return Map.of(
+                VirtioDeviceId.BLOCK, new BlkProbe(), VirtioDeviceId.FS, new FsProbe(), VirtioDeviceId.NET, new NetProbe());
     }
 }

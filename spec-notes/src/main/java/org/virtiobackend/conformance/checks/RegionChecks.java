@@ -1,6 +1,7 @@
 package org.virtiobackend.conformance.checks;
 
 import static org.virtiobackend.virtio.RestrictedDma.*;
+import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_ACCESS_PLATFORM;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_INDIRECT_DESC;
 import static org.virtiobackend.virtio.pci.VirtioPciCapability.*;
 
@@ -100,14 +101,15 @@ public final class RegionChecks implements Chapter {
             scope = Scope.RING)
     public void traffic(Bench bench) throws IOException {
         boolean dmb = bench.configuration().memory() == MemoryKind.DMB;
-        bench.about(dmb ? "DMB-DEV-08" : "SWIOTLB-DEV-06");
+        String swiotlb = bench.has(VIRTIO_F_ACCESS_PLATFORM) ? "SWIOTLB-DEV-08" : "SWIOTLB-DEV-06";
+        bench.about(dmb ? "DMB-DEV-08" : swiotlb);
         LiveQueue queue = bench.start();
         queue.exchange(Shape.PLAIN);
-        bench.about(dmb ? "DMB-DEV-09" : "SWIOTLB-DEV-08");
+        bench.about(dmb ? "DMB-DEV-09" : swiotlb);
         queue.exchange(new Shape(2, 2, false));
         if (bench.about("DMB-DEV-10")) {
             queue.exchange(Shape.INDIRECT);
-        } else if (bench.has(VIRTIO_F_INDIRECT_DESC) && bench.about("SWIOTLB-DEV-06")) {
+        } else if (bench.has(VIRTIO_F_INDIRECT_DESC) && bench.about(swiotlb)) {
             queue.exchange(Shape.INDIRECT);
         }
     }

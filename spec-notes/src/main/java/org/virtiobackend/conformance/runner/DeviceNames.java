@@ -15,4 +15,11 @@ final class DeviceNames {
         };
         return "virtio " + name + " (type " + deviceType + ")";
     }
+
+    /** Whether a clause is about a device type that is not this one. */
+    static boolean isOfOtherType(String clause, int deviceType) {
+        return clause.startsWith("NET-") && deviceType != VirtioDeviceId.NET
+                || clause.startsWith("BLK-") && deviceType != VirtioDeviceId.BLOCK
+                || clause.startsWith("FS-") && deviceType != VirtioDeviceId.FS;
+    }
 }

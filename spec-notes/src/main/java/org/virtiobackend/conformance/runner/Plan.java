@@ -70,8 +70,13 @@ final class Plan {
             }
             case DEVICE -> chooseMissing(check, possible, judged, chosen);
             case RING -> {
-                chooseMissing(check, possible, new HashSet<>(), chosen);
-                chooseLayouts(possible, chosen);
+                for (boolean packed : new boolean[] {false, true}) {
+                    List<Configuration> layout = possible.stream()
+                            .filter(set -> set.isPacked() == packed)
+                            .toList();
+                    chooseMissing(check, layout, new HashSet<>(), chosen);
+                    chooseRichest(layout, chosen);
+                }
             }
             case EVERY_SET -> chosen.addAll(possible);
         }
@@ -91,14 +96,11 @@ final class Plan {
         }
     }
 
-    /** The richest split ring and the richest packed one. */
-    private static void chooseLayouts(List<Configuration> possible, Set<Configuration> chosen) {
-        for (boolean packed : new boolean[] {false, true}) {
-            possible.stream()
-                    .filter(set -> set.isPacked() == packed)
-                    .max((a, b) -> Integer.compare(Long.bitCount(a.features()), Long.bitCount(b.features())))
-                    .ifPresent(chosen::add);
-        }
+    /** The set with most features. */
+    private static void chooseRichest(List<Configuration> possible, Set<Configuration> chosen) {
+        possible.stream()
+                .max((a, b) -> Integer.compare(Long.bitCount(a.features()), Long.bitCount(b.features())))
+                .ifPresent(chosen::add);
     }
 
     /** Clauses of the check whose conditions are given. */

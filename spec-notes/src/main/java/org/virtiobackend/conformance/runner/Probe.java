@@ -27,6 +27,11 @@ public interface Probe {
         String problem(byte[] in, long used);
     }
 
+    /** Features of the type without which there are no requests. */
+    default long required() {
+        return 0;
+    }
+
     /** Features of the type that may be negotiated or not without changing the requests. */
     long choosable();
 

@@ -1,6 +1,7 @@
 package org.virtiobackend.conformance.runner;
 
 import java.util.List;
+import java.util.Set;
 
 /**
  * What to run.
@@ -8,9 +9,21 @@ import java.util.List;
  * @param only prefixes of check or clause ids; empty for everything
  * @param seed of every choice
  * @param thorough ring checks run with every set of features that is tried
+ * @param failFast stop at the first failure, of one of the chosen clauses if any were chosen by their ids
+ * @param memory kinds to use; empty for all that the device works with
  */
-public record RunOptions(List<String> only, long seed, boolean thorough) {
-    public static final RunOptions DEFAULT = new RunOptions(List.of(), 1, false);
+public record RunOptions(List<String> only, long seed, boolean thorough, boolean failFast, Set<MemoryKind> memory) {
+    public static final RunOptions DEFAULT = new RunOptions(List.of(), 1, false, false, Set.of());
+
+    boolean uses(MemoryKind kind) {
+        return memory.isEmpty() || memory.contains(kind);
+    }
+
+    /** Whether a failure of this clause ends the run. */
+    boolean stopsAt(String clause) {
+        boolean clauses = only.stream().anyMatch(prefix -> Character.isUpperCase(prefix.charAt(0)));
+        return failFast && (!clauses || only.stream().anyMatch(clause::startsWith));
+    }
 
     boolean chooses(CheckMethod check) {
         return only.isEmpty() || only.stream().anyMatch(check::isChosenBy);

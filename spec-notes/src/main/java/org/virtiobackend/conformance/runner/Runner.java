@@ -34,7 +34,7 @@ public final class Runner {
         long start = System.nanoTime();
         Trace trace = new Trace();
         try (Station station = new Station(target, trace)) {
-            Survey survey = new Survey(station, probes, options.seed());
+            Survey survey = new Survey(station, probes, options);
             survey.look(target);
             List<CheckMethod> chosen = checks.stream().filter(options::chooses).toList();
             List<Plan.Step> steps = Plan.of(chosen, catalogue, survey, options.thorough());
@@ -55,7 +55,12 @@ public final class Runner {
                     options.seed(),
                     millis,
                     execution.done,
-                    tally.results(catalogue, chosen, aborted, options.only().isEmpty()));
+                    tally.results(
+                            catalogue,
+                            chosen,
+                            survey.deviceType(),
+                            aborted,
+                            options.only().isEmpty()));
         }
     }
 
@@ -83,8 +88,11 @@ public final class Runner {
         String run(List<Plan.Step> steps, Progress progress) {
             for (Plan.Step step : steps) {
                 progress.at(done, steps.size(), step.check().id());
-                runStep(step);
+                Findings findings = runStep(step);
                 done++;
+                if (findings.failures().keySet().stream().anyMatch(options::stopsAt)) {
+                    return "stopped at the first failure";
+                }
                 if (lost == LOST_LIMIT) {
                     return "the server does not answer any more";
                 }
@@ -93,7 +101,7 @@ public final class Runner {
             return null;
         }
 
-        private void runStep(Plan.Step step) {
+        private Findings runStep(Plan.Step step) {
             trace.clear();
             trace.add("check " + step.check().id() + " (" + step.configuration() + ")");
             Findings findings = findings(step);
@@ -125,6 +133,7 @@ public final class Runner {
                 }
             }
             tally.add(step.check(), step.configuration(), findings);
+            return findings;
         }
 
         private static List<String> dump(Bench bench) {

@@ -15,6 +15,7 @@ import org.virtiobackend.pci.driver.PciCapabilities;
 import org.virtiobackend.pci.driver.PciDevice;
 import org.virtiobackend.vfiouser.wire.Irq;
 import org.virtiobackend.virtio.DeviceStatus;
+import org.virtiobackend.virtio.RestrictedDma;
 import org.virtiobackend.virtio.pci.VirtioPciCapability;
 import org.virtiobackend.virtio.pci.driver.VirtioPciDriver;
 
@@ -31,9 +32,11 @@ final class Survey {
             | VIRTIO_F_RING_RESET
             | VIRTIO_F_SUSPEND;
 
+    private static final long REFUSED = -1;
+
     private final Station station;
     private final Map<Integer, Probe> probes;
-    private final long seed;
+    private final RunOptions options;
     private final Set<String> words = new HashSet<>();
     private final Map<MemoryKind, List<Configuration>> sets = new EnumMap<>(MemoryKind.class);
     private final List<String> remarks = new ArrayList<>();
@@ -41,10 +44,10 @@ final class Survey {
     private long offered;
     private String obstacle;
 
-    Survey(Station station, Map<Integer, Probe> probes, long seed) {
+    Survey(Station station, Map<Integer, Probe> probes, RunOptions options) {
         this.station = station;
         this.probes = probes;
-        this.seed = seed;
+        this.options = options;
     }
 
     /** Looks at everything; afterwards {@link #obstacle} tells whether the device can be driven at all. */
@@ -61,7 +64,9 @@ final class Survey {
             offered = driver.offeredFeatures();
             describe(link, driver, target);
             for (MemoryKind kind : MemoryKind.values()) {
-                tryMemory(kind);
+                if (options.uses(kind)) {
+                    tryMemory(kind);
+                }
             }
         } catch (IOException e) {
             obstacle = e.getMessage();
@@ -81,13 +86,13 @@ final class Survey {
     private void describe(Link link, VirtioPciDriver driver, Target target) throws IOException {
         word("msix", link.pci().msixVectors() > 0);
         word("intx", link.client().irqInfo(Irq.INTX).count() > 0);
-        word("shm-cap", !driver.structures().sharedMemory().isEmpty());
-        word("swiotlb-cap", driver.structures().swiotlb() != null);
         word("config-change", target.changer() != null);
         for (PciCapabilities.Capability capability : PciCapabilities.list(link.pci())) {
             if (capability.id() == PciRegisters.CAP_ID_VENDOR) {
                 long type = link.pci().configRead(capability.offset() + VirtioPciCapability.CFG_TYPE, 1);
                 word("vendor-cap", type == VirtioPciCapability.VIRTIO_PCI_CAP_VENDOR_CFG);
+                word("shm-cap", type == VirtioPciCapability.VIRTIO_PCI_CAP_SHARED_MEMORY_CFG);
+                word("swiotlb-cap", type == RestrictedDma.VIRTIO_PCI_CAP_SWIOTLB);
             }
         }
     }
@@ -99,15 +104,14 @@ final class Survey {
     }
 
     private void tryMemory(MemoryKind kind) {
-        if (kind.isRegion() && (offered & kind.feature()) == 0
-                || kind == MemoryKind.MESSAGES && !sets.containsKey(MemoryKind.DIRECT)) {
+        if (kind.isRegion() && (offered & kind.feature()) == 0) {
             return;
         }
         try {
             Link link = station.ready(kind);
             long always = required(link, kind);
-            if (always == 0) {
-                remarks.add(kind.text() + ": the device wants memory of its own");
+            if (always == REFUSED) {
+                remarks.add(kind.text() + ": the device refuses FEATURES_OK");
                 return;
             }
             Probe probe = probe();
@@ -116,7 +120,8 @@ final class Survey {
             }
             long choosable = offered & (CHOOSABLE | (probe == null ? 0 : probe.choosable()));
             List<Configuration> found = new ArrayList<>();
-            for (long set : FeatureSets.pairwise(choosable, always, deviceType, seed)) {
+            for (long set : FeatureSets.pairwise(
+                    choosable, always | (probe == null ? 0 : probe.required()), deviceType, options.seed())) {
                 found.add(new Configuration(kind, set, deviceType));
             }
             sets.put(kind, List.copyOf(found));
@@ -126,7 +131,7 @@ final class Survey {
         }
     }
 
-    /** Bits that the device insists on with this kind of memory; 0 when it refuses whatever is tried. */
+    /** Bits that the device insists on with this kind of memory; {@link #REFUSED} when it refuses whatever is tried. */
     private long required(Link link, MemoryKind kind) throws IOException {
         long base = VIRTIO_F_VERSION_1 & offered | kind.feature();
         for (long extra :
@@ -136,7 +141,7 @@ final class Survey {
             }
         }
         long all = offered & CHOOSABLE | base;
-        return accepts(link, all) ? base | offered & (VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM) : 0;
+        return accepts(link, all) ? base | offered & (VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ORDER_PLATFORM) : REFUSED;
     }
 
     private static boolean accepts(Link link, long features) throws IOException {
@@ -172,7 +177,8 @@ final class Survey {
 
     /** How to put requests to the device, or null. */
     Probe probe() {
-        return probes.get(deviceType);
+        Probe probe = probes.get(deviceType);
+        return probe != null && (offered & probe.required()) == probe.required() ? probe : null;
     }
 
     /** Sets of features by kind of memory, in the order in which the kinds are used. */

@@ -48,16 +48,21 @@ final class Tally {
      * Verdicts of the device's clauses in the order of the catalogue.
      *
      * @param chosen checks of the run
+     * @param deviceType of the device
      * @param aborted why the run ended early, or null
      * @param all also clauses without a check
      */
-    List<ClauseResult> results(ClauseCatalogue catalogue, List<CheckMethod> chosen, String aborted, boolean all) {
+    List<ClauseResult> results(
+            ClauseCatalogue catalogue, List<CheckMethod> chosen, int deviceType, String aborted, boolean all) {
         Map<String, String> checkOf = new LinkedHashMap<>();
         chosen.forEach(check -> check.clauses().forEach(id -> checkOf.putIfAbsent(id, check.id())));
         List<ClauseResult> results = new ArrayList<>();
         for (Clause clause : catalogue.clauses()) {
             if (clause.side() == Side.DEVICE && (all || checkOf.containsKey(clause.id()))) {
-                results.add(result(clause, checkOf.getOrDefault(clause.id(), ""), aborted));
+                results.add(
+                        DeviceNames.isOfOtherType(clause.id(), deviceType)
+                                ? plain(clause, Verdict.NOT_APPLICABLE, "", "about another device type", 0)
+                                : result(clause, checkOf.getOrDefault(clause.id(), ""), aborted));
             }
         }
         return results;
