@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import org.virtiobackend.conformance.runner.Target;
 import org.virtiobackend.devices.blk.BlkSettings;
-import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.devices.blk.VirtioBlk;
 import org.virtiobackend.devices.blk.VirtioBlkDevice;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
@@ -17,6 +16,7 @@ import org.virtiobackend.vfiouser.server.SessionListener;
 import org.virtiobackend.vfiouser.server.VfioUserServer;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
 import org.virtiobackend.virtio.pci.DmaPolicy;
 import org.virtiobackend.virtio.pci.GuestMemoryPolicy;
@@ -90,10 +90,10 @@ public final class DeviceUnderTest implements AutoCloseable {
         DmaPolicy policy = kind == null ? new GuestMemoryPolicy(map) : new RegionPolicy(kind, region, map, SHM_ID);
         VirtioBlkDevice device = new VirtioBlkDevice(image, ioPool, settings);
         last = device;
-        VirtioPciOptions options = VirtioPciOptions.defaults()
-                .withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES);
-        VirtioPciFunction function =
-                new VirtioPciFunction(bending.device(device), bending.policy(policy), workers, bending.options(options));
+        VirtioPciOptions options =
+                VirtioPciOptions.defaults().withTransportFeatures(VirtioPciOptions.SUPPORTED_FEATURES);
+        VirtioPciFunction function = new VirtioPciFunction(
+                bending.device(device), bending.policy(policy), workers, bending.options(options));
         function.setQuiesceWaiter(session::await);
         map.setUser(function::refreshMemory);
         return bending.function(function);

@@ -46,8 +46,10 @@ class OurDevicesTest {
     private RunResult run(Kind kind, boolean readOnly, String... only) throws Exception {
         Runner runner = new Runner(ClauseCatalogue.load(), Checks.all(), Checks.probes());
         try (DeviceUnderTest device = new DeviceUnderTest(directory, kind, readOnly, DeviceUnderTest.STRAIGHT)) {
-            RunResult result =
-                    runner.run(device.target(TIMEOUT_MILLIS, QUIET_MILLIS), new RunOptions(List.of(only), 1, false, false, Set.of()), Progress.NONE);
+            RunResult result = runner.run(
+                    device.target(TIMEOUT_MILLIS, QUIET_MILLIS),
+                    new RunOptions(List.of(only), 1, false, false, Set.of()),
+                    Progress.NONE);
             assertTrue(result.isComplete());
             return result;
         }

@@ -5,12 +5,12 @@ import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
-import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.devices.blk.backend.Transfer;
 import org.virtiobackend.dma.DmaAccess;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
 import org.virtiobackend.dma.SegmentList;
+import org.virtiobackend.virtio.device.io.IoScratch;
 
 /** Faults of the block device. */
 final class BlkFaults {

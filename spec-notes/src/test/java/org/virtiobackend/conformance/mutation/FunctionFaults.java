@@ -25,7 +25,10 @@ final class FunctionFaults {
                 fault("revision 0", "PCI-ID-DEV-05", Bend.config(8, id -> id & ~0xffL)),
                 fault("subsystem id 1", "PCI-ID-DEV-06", Bend.config(0x2e, id -> 1)),
                 fault("a bridge's header", "PCI-BUS-DEV-01", Bend.config(0x0e, type -> 1)),
-                fault("BAR 4 says half its size", "PCI-BUS-DEV-01", Bend.config(0x20, bar -> bar >>> 31 == 0 ? bar : bar | 0x2000)),
+                fault(
+                        "BAR 4 says half its size",
+                        "PCI-BUS-DEV-01",
+                        Bend.config(0x20, bar -> bar >>> 31 == 0 ? bar : bar | 0x2000)),
                 fault("cap_len of the common configuration 8", "PCI-CAP-DEV-01", Bend.capability(1, 2, len -> 8)),
                 fault("cap_len of the notification 16", "PCI-CAP-DEV-01", Bend.capability(2, 2, len -> 16)),
                 fault("common configuration at offset 2", "PCI-COMMON-DEV-01", Bend.capability(1, 8, at -> at + 2)),
@@ -38,7 +41,10 @@ final class FunctionFaults {
                 fault("no window capability", "PCI-CFGACCESS-DEV-01", Bend.capability(5, 3, type -> 0x77)),
                 fault("multiplier 12", "PCI-NOTIFYCAP-DEV-07", Bend.capability(2, 16, m -> 12)),
                 fault("multiplier 2 with NOTIFICATION_DATA", "PCI-NOTIFYCAP-DEV-07", Bend.capability(2, 16, m -> 2)),
-                fault("notification at an odd offset", "PCI-NOTIFYCAP-DEV-08", Bend.capability(2, 8, at -> at + 2, 12, length -> length - 4)),
+                fault(
+                        "notification at an odd offset",
+                        "PCI-NOTIFYCAP-DEV-08",
+                        Bend.capability(2, 8, at -> at + 2, 12, length -> length - 4)),
                 fault("notification structure of 3 bytes", "PCI-NOTIFYCAP-DEV-09", Bend.capability(2, 12, len -> 3)),
                 fault("queue_notify_off far out", "PCI-NOTIFYCAP-DEV-10", Bend.register(0x1e, off -> 0x7000)),
                 fault("queue_notify_off at the last two bytes", "PCI-NOTIFYCAP-DEV-11", lastBytes()),
@@ -56,10 +62,7 @@ final class FunctionFaults {
                 fault("FLUSH not offered", "BLK-INIT-DEV-01", Bend.offer(0, bits -> bits & ~(1L << 9 | 1L << 11))),
                 fault("CONFIG_WCE needs FLUSH", "BLK-INIT-DEV-02", Bend.offer(0, bits -> bits & ~(1L << 9))),
                 fault("zones offered, none there", "BLK-INIT-DEV-05", Bend.offer(0, bits -> bits | 1 << 17)),
-                restricted(
-                        "DMB without ACCESS_PLATFORM",
-                        "DMB-DEV-02",
-                        Bend.offer(1, bits -> bits & ~2L)));
+                restricted("DMB without ACCESS_PLATFORM", "DMB-DEV-02", Bend.offer(1, bits -> bits & ~2L)));
     }
 
     private static Supplier<Bending> lastBytes() {

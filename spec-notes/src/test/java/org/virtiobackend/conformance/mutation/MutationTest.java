@@ -40,6 +40,7 @@ class MutationTest {
     private static final long TIMEOUT_MILLIS = 1_500;
     /** For a second try, in case the machine is busy. */
     private static final long LONG_TIMEOUT_MILLIS = 8_000;
+
     private static final Path FILE = Path.of("mutations.md");
 
     @TempDir
@@ -80,9 +81,12 @@ class MutationTest {
         ClauseCatalogue catalogue = ClauseCatalogue.load();
         Runner runner = new Runner(catalogue, Checks.all(), Checks.probes());
         RunOptions options = new RunOptions(List.of(fault.clause()), 1, false, true, memory(catalogue, fault));
-        try (DeviceUnderTest device = new DeviceUnderTest(
-                own, fault.kind(), false, fault.bending().get())) {
-            return runner.run(device.target(timeoutMillis, Target.QUIET_MILLIS), options, Progress.NONE).clauses().stream()
+        try (DeviceUnderTest device =
+                new DeviceUnderTest(own, fault.kind(), false, fault.bending().get())) {
+            return runner
+                    .run(device.target(timeoutMillis, Target.QUIET_MILLIS), options, Progress.NONE)
+                    .clauses()
+                    .stream()
                     .filter(clause -> clause.verdict() == Verdict.FAIL)
                     .map(clause -> clause.clause().id())
                     .collect(Collectors.toSet());
@@ -128,7 +132,8 @@ class MutationTest {
             Fault fault = entry.getKey();
             boolean named = entry.getValue().get().contains(fault.clause());
             detected += named ? 1 : 0;
-            String policy = fault.kind() == null ? "direct" : fault.kind().name().toLowerCase(java.util.Locale.ROOT);
+            String policy =
+                    fault.kind() == null ? "direct" : fault.kind().name().toLowerCase(java.util.Locale.ROOT);
             rows.add("| " + fault.name() + " | " + policy + " | " + fault.clause() + " | " + (named ? "yes" : "**no**")
                     + " |");
         }

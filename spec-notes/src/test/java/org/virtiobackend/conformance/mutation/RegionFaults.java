@@ -37,7 +37,10 @@ final class RegionFaults {
                 fault("offsets in place of bus addresses", "SWIOTLB-DEV-06", policy(OffsetsOnly::new)),
                 fault("does not follow the BAR", "SWIOTLB-DEV-07", policy(FirstAddress::new)),
                 fault("SWIOTLB not with ACCESS_PLATFORM", "SWIOTLB-DEV-08", policy(NoPlatform::new)),
-                fault("SWIOTLB: beyond the end is the start", "SWIOTLB-DEV-10", served(a -> a - BUS >= REGION_BYTES - 8)),
+                fault(
+                        "SWIOTLB: beyond the end is the start",
+                        "SWIOTLB-DEV-10",
+                        served(a -> a - BUS >= REGION_BYTES - 8)),
                 fault("SWIOTLB: guest addresses served", "SWIOTLB-DEV-12", served(a -> a == 1L << 32)),
                 fault("SWIOTLB: works with decoding off", "SWIOTLB-DEV-11", policy(FirstAddress::new)),
                 fault("DMB: beyond the end is the start", "DMB-DEV-11", served(a -> a == REGION_BYTES)),
@@ -47,7 +50,10 @@ final class RegionFaults {
                 fault("DMB: far addresses served", "DMB-DEV-14", served(a -> a > 1L << 33)),
                 fault("DMB: offset 0 served", "DMB-DEV-18", served(a -> a == 0)),
                 fault("the region moves in operation", "DMB-DEV-15", () -> Bend.function(f -> new Moving(f, 8, 4096))),
-                fault("the region shrinks in operation", "DMB-DEV-16", () -> Bend.function(f -> new Moving(f, 12, -4096))));
+                fault(
+                        "the region shrinks in operation",
+                        "DMB-DEV-16",
+                        () -> Bend.function(f -> new Moving(f, 12, -4096))));
     }
 
     private static Supplier<Bending> policy(java.util.function.UnaryOperator<DmaPolicy> wrap) {

@@ -55,7 +55,10 @@ final class RegisterFaults {
                 fault("events cannot be unmapped", "PCI-MSIX-DEV-05", unmapped()),
                 fault("config_msix_vector reads 0", "PCI-MSIX-DEV-06", Bend.register(CONFIG_MSIX_VECTOR, v -> 0)),
                 fault("mappings survive a reset", "PCI-MSIX-DEV-07", bent(VectorsKept::new)),
-                fault("vector 1 refused", "PCI-MSIX-DEV-08", Bend.written(QUEUE_MSIX_VECTOR, v -> v == 1 ? NO_VECTOR : v)),
+                fault(
+                        "vector 1 refused",
+                        "PCI-MSIX-DEV-08",
+                        Bend.written(QUEUE_MSIX_VECTOR, v -> v == 1 ? NO_VECTOR : v)),
                 fault("a vector beyond the table accepted", "PCI-MSIX-DEV-09", bent(AnyVector::new)),
                 fault("NO_VECTOR means vector 0 to queues", "PCI-USEDNOTIFY-DEV-01", queueNoVector()),
                 fault("NO_VECTOR means vector 0 to changes", "PCI-CFGNOTIFY-DEV-01", bent(ChangesOnVector0::new)),
@@ -80,7 +83,10 @@ final class RegisterFaults {
                 fault("resume never comes", "SUSPEND-DEV-09", bent(EndlessSuspend::new)),
                 fault("configuration notification in suspension", "SUSPEND-DEV-06", bent(PretendedSuspend::new)),
                 fault("configuration changes in suspension", "SUSPEND-DEV-05", bent(PretendedSuspend::new)),
-                new Fault("common configuration ends before dmb_shm_id", "DMB-DEV-03", Kind.RESTRICTED,
+                new Fault(
+                        "common configuration ends before dmb_shm_id",
+                        "DMB-DEV-03",
+                        Kind.RESTRICTED,
                         Bend.capability(1, 12, len -> 0x40)),
                 new Fault("dmb_shm_id 300", "DMB-DEV-04", Kind.RESTRICTED, Bend.register(0x40, id -> 300)),
                 new Fault("dmb_shm_id of no region", "DMB-DEV-06", Kind.RESTRICTED, Bend.register(0x40, id -> 2)));

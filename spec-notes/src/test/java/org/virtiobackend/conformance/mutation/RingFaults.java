@@ -4,7 +4,6 @@ import static org.virtiobackend.virtio.VirtioFeature.*;
 
 import java.util.List;
 import java.util.function.Supplier;
-import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.dma.DmaAccess;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
@@ -38,18 +37,28 @@ final class RingFaults {
                 fault("descriptors as they were the first time", "TEXT-USED-DEV-02", StaleTable::new),
                 fault("used index wraps at 32768", "TEXT-SPLIT-DEV-01", ShortIndex::new),
                 fault("a header must lie in one descriptor", "SPLIT-FRAMING-DEV-01", () -> new WholeHeader(0)),
-                fault("packed: a header must lie in one descriptor", "PACKED-CHAIN-DEV-01",
+                fault(
+                        "packed: a header must lie in one descriptor",
+                        "PACKED-CHAIN-DEV-01",
                         () -> new WholeHeader(VIRTIO_F_RING_PACKED)),
                 fault("writes to what it should read", "SPLIT-DESC-DEV-01", () -> new WritesReadable(0)),
-                fault("packed: writes to what it should read", "PACKED-DESC-DEV-01",
+                fault(
+                        "packed: writes to what it should read",
+                        "PACKED-DESC-DEV-01",
                         () -> new WritesReadable(VIRTIO_F_RING_PACKED)),
                 fault("reads what it should write", "SPLIT-DESC-DEV-02", () -> new ReadsWritable(0)),
-                fault("packed: reads what it should write", "PACKED-DESC-DEV-02",
+                fault(
+                        "packed: reads what it should write",
+                        "PACKED-DESC-DEV-02",
                         () -> new ReadsWritable(VIRTIO_F_RING_PACKED)),
                 fault("marks descriptors that it has taken", "SPLIT-DESC-DEV-04", WritesTable::new),
-                fault("WRITE on a table means a plain buffer", "SPLIT-INDIRECT-DEV-01",
+                fault(
+                        "WRITE on a table means a plain buffer",
+                        "SPLIT-INDIRECT-DEV-01",
                         () -> new TableFlags((flags, first) -> flags == (INDIRECT | WRITE) ? WRITE : flags)),
-                fault("a table only in front", "SPLIT-INDIRECT-DEV-02",
+                fault(
+                        "a table only in front",
+                        "SPLIT-INDIRECT-DEV-02",
                         () -> new TableFlags((flags, first) -> first ? flags : flags & ~INDIRECT)),
                 fault("NO_INTERRUPT ignored", "SPLIT-USEDNOTIFY-DEV-02", () -> new DriverFlags(false, 0)),
                 fault("NO_INTERRUPT assumed", "SPLIT-USEDNOTIFY-DEV-03", () -> new DriverFlags(false, 1)),
@@ -67,9 +76,13 @@ final class RingFaults {
                 fault("an index too far ahead is waited out", "TEXT-BROKEN-DEV-04", PatientIndex::new),
                 fault("readable behind writable taken as writable", "TEXT-BROKEN-DEV-05", AllWritable::new),
                 fault("buffers end where memory ends", "TEXT-BROKEN-DEV-06", ShortenedBuffers::new),
-                fault("a table without the feature is a buffer", "TEXT-BROKEN-DEV-07",
+                fault(
+                        "a table without the feature is a buffer",
+                        "TEXT-BROKEN-DEV-07",
                         () -> new TableFlags((flags, first) -> flags & ~INDIRECT)),
-                fault("INDIRECT wins over NEXT", "TEXT-BROKEN-DEV-10",
+                fault(
+                        "INDIRECT wins over NEXT",
+                        "TEXT-BROKEN-DEV-10",
                         () -> new TableFlags((flags, first) -> (flags & INDIRECT) != 0 ? flags & ~NEXT : flags)),
                 fault("length of a table rounded up", "TEXT-BROKEN-DEV-08", RoundedTable::new),
                 fault("wrap counter wrong in the second round", "TEXT-PACKED-DEV-01", WrongWrap::new),
