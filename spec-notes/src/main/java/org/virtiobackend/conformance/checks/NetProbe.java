@@ -5,7 +5,7 @@ import org.virtiobackend.conformance.runner.FeatureTable;
 import org.virtiobackend.conformance.runner.Probe;
 import org.virtiobackend.virtio.VirtioDeviceId;
 
-/** Commands on the control queue of a network device without MQ: which frames to receive (virtio 1.4 5.1.6.5). */
+/** Commands on the control queue of a network device without MQ: which frames to receive (virtio 1.4 5.1.9.5). */
 final class NetProbe implements Probe {
     private static final int CONTROL_QUEUE = 2;
     private static final byte CLASS_RX = 0;
