@@ -97,7 +97,7 @@ public final class NetCommand implements ServingCommand {
         serveOptions.check(queueSizes, FeatureNames.of(VirtioNet.class, "VIRTIO_NET_F_"));
         PcapFile capture = openDump();
         try {
-            return new Service(new NetExport(open(descriptors, pairs), settings, capture), serveOptions, 2 * pairs);
+            return new Service(new NetExport(open(descriptors, pairs), settings, capture), serveOptions, pairs);
         } catch (BadInputException e) {
             if (capture != null) {
                 capture.close();

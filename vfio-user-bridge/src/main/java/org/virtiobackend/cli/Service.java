@@ -4,6 +4,6 @@ package org.virtiobackend.cli;
  * What a serving command made of its options: ready to listen.
  *
  * @param export belongs to whoever has the service, who closes it
- * @param queues of one device, at least 1
+ * @param queues of one device that keep a thread busy, at least 1
  */
 record Service(Export export, ServeOptions options, int queues) {}

@@ -64,7 +64,7 @@ final class MultiqueueCommands {
         if (transmitQueues < 1 || transmitQueues > device.queuePairs() || toeplitz == null) {
             return false;
         }
-        device.setSteering(new HashRules((int) types, toeplitz, table, unclassified));
+        device.setSteering(new HashRules((int) types, toeplitz, table, unclassified), transmitQueues);
         return true;
     }
 

@@ -32,8 +32,10 @@ final class ReceiveHandler implements QueueHandler {
     private final NetChannel channel;
     private final boolean mergeable;
     private final int headerBytes;
+    private final int longestPlain;
     private final WakeUp wakeUp;
     private final SteeringRings steering;
+    private final Handover handover;
     private final ReceiveWindow window;
     private final FrameClassifier classifier = new FrameClassifier();
     private final IoVec iov = new IoVec();
@@ -55,10 +57,6 @@ final class ReceiveHandler implements QueueHandler {
     private int usual = SMALL_FRAME;
 
     private ReceiveRules rules;
-    /** Where the hash of the last frame leads. */
-    private int target;
-    /** Pairs that were handed frames, as bits. */
-    private int wakes;
 
     ReceiveHandler(VirtioNetDevice device, int pair, NetChannel channel, WakeUp wakeUp) {
         this.device = device;
@@ -67,7 +65,9 @@ final class ReceiveHandler implements QueueHandler {
         this.wakeUp = wakeUp;
         this.mergeable = device.isNegotiated(VirtioNet.VIRTIO_NET_F_MRG_RXBUF);
         this.headerBytes = device.headerBytes();
+        this.longestPlain = device.longestPlainFrame();
         this.steering = device.steering();
+        this.handover = new Handover(device, pair);
         this.window = new ReceiveWindow(headerBytes, device.counters());
         this.headerView = headerMemory.buffer().order(ByteOrder.LITTLE_ENDIAN);
     }
@@ -85,7 +85,7 @@ final class ReceiveHandler implements QueueHandler {
                 return 0;
             }
             int frames = receiveSteered(queue, budget);
-            if (frames == budget || starved) {
+            if (frames == budget || starved && !rules.steer()) {
                 return frames;
             }
             return frames
@@ -94,7 +94,7 @@ final class ReceiveHandler implements QueueHandler {
                             : receiveFrom((NetChannel.Buffered) channel, queue, budget - frames));
         } finally {
             window.giveBack(queue);
-            wakeOthers();
+            handover.wakeOthers();
         }
     }
 
@@ -108,7 +108,7 @@ final class ReceiveHandler implements QueueHandler {
     private int receiveInto(NetChannel.Scattering source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
         while (frames < budget) {
-            if (!prepareWindow(queue)) {
+            if (!prepareWindow(queue) && !rules.steer()) {
                 starved = true;
                 return frames;
             }
@@ -149,25 +149,32 @@ final class ReceiveHandler implements QueueHandler {
         return true;
     }
 
-    /** Finishes a frame of which the first {@code room} bytes are in the window; false when it has to wait for buffers. */
+    /**
+     * Finishes a frame of which the first {@code room} bytes are in the window; false when it has to wait for buffers. With
+     * steering none waits: those behind it may be for queues that have some.
+     */
     private boolean place(Virtqueue queue, int length, long room) throws VirtqueueException {
         int head = (int) Math.min(length, room);
         header.read(headerView, 0);
+        if (isTooLong(header, length)) {
+            device.counters().countReceiveDropped();
+            return true;
+        }
         if (rules.look()) {
             if (!classify(head, length)) {
                 device.counters().countFiltered();
                 return true;
             }
-            if (goesElsewhere()) {
+            if (handover.goesElsewhere(rules, classifier.hash())) {
                 moveAside(head, length);
                 isWaiting = false;
-                handOver(waiting);
+                handover.handOver(waiting);
                 return true;
             }
         }
         if (room == 0 || !Offload.allows(rules.offloads(), header.undone())) {
             moveAside(head, length);
-            return deliverWaiting(queue);
+            return deliverWaiting(queue) || dropWaiting();
         }
         switch (makeRoom(queue, length)) {
             case MORE -> {
@@ -179,11 +186,20 @@ final class ReceiveHandler implements QueueHandler {
             }
             case EMPTY -> {
                 moveAside(head, length);
-                return false;
+                return dropWaiting();
             }
             default -> device.counters().countReceiveDropped();
         }
         return true;
+    }
+
+    private boolean dropWaiting() {
+        if (rules.steer()) {
+            isWaiting = false;
+            pieceWaits = false;
+            device.counters().countReceiveDropped();
+        }
+        return rules.steer();
     }
 
     /** The whole frame to private memory; the head may still be in the window. */
@@ -212,9 +228,9 @@ final class ReceiveHandler implements QueueHandler {
                 waitForFrames(true);
                 return frames;
             }
-            if (rules.steer() && !pieceWaits && classifier.classify(rules, frame) && goesElsewhere()) {
-                handOver(frame);
-            } else if (!deliver(queue, frame)) {
+            if (rules.steer() && !pieceWaits && classifier.classify(rules, frame) && handover.goesElsewhere(rules, classifier.hash())) {
+                handover.handOver(frame);
+            } else if (!deliver(queue, frame) && !dropWaiting()) {
                 return frames;
             }
             source.consume();
@@ -238,31 +254,6 @@ final class ReceiveHandler implements QueueHandler {
             }
         }
         return frames;
-    }
-
-    // virtio 1.4 5.1.9.5.7.3
-    private boolean goesElsewhere() {
-        if (!rules.steer()) {
-            return false;
-        }
-        target = rules.hash().pair(classifier.hash().value(), classifier.hash().report() != 0);
-        return target != pair;
-    }
-
-    /** A queue that does not keep up loses its frames, so that the others go on. */
-    private void handOver(Frame frame) {
-        if (steering.outgoing(pair, target).offer(frame)) {
-            wakes |= 1 << target;
-        } else {
-            device.counters().countReceiveDropped();
-        }
-    }
-
-    private void wakeOthers() {
-        for (int left = wakes; left != 0; left &= left - 1) {
-            device.wakeReceiver(Integer.numberOfTrailingZeros(left));
-        }
-        wakes = 0;
     }
 
     private boolean deliverWaiting(Virtqueue queue) throws VirtqueueException {
@@ -304,6 +295,10 @@ final class ReceiveHandler implements QueueHandler {
     }
 
     private boolean deliverWhole(Virtqueue queue, Frame frame) throws VirtqueueException {
+        if (isTooLong(frame.header(), frame.length())) {
+            device.counters().countReceiveDropped();
+            return true;
+        }
         header.set(frame.header());
         switch (makeRoom(queue, frame.length())) {
             case MORE -> {
@@ -320,6 +315,10 @@ final class ReceiveHandler implements QueueHandler {
     }
 
     // ---- both
+
+    private boolean isTooLong(VnetHeader frameHeader, int length) {
+        return length > longestPlain && !frameHeader.isSegmented();
+    }
 
     /** Makes the window hold a frame. MORE: it does; EMPTY: it will when the driver has added buffers; UNUSABLE: never. */
     private ReceiveWindow.Growth makeRoom(Virtqueue queue, int length) throws VirtqueueException {

@@ -7,6 +7,7 @@ import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.packet.Ethernet;
 import org.virtiobackend.devices.net.packet.FlowHash;
 import org.virtiobackend.devices.net.packet.PcapFile;
 import org.virtiobackend.devices.net.packet.Segmenter;
@@ -184,6 +185,13 @@ public final class VirtioNetDevice implements VirtioDevice {
         return isNegotiated(VIRTIO_NET_F_HASH_REPORT) ? VnetHeader.BYTES_WITH_HASH : VnetHeader.BYTES;
     }
 
+    /** Longest frame that may be received in one piece, a VLAN tag included: virtio 1.4 5.1.4.1. */
+    int longestPlainFrame() {
+        return isNegotiated(VIRTIO_NET_F_MTU)
+                ? settings.mtu() + Ethernet.HEADER_BYTES + Ethernet.TAG_BYTES
+                : Ethernet.MAX_FRAME_BYTES;
+    }
+
     int backendTransmitOffloads() {
         return backend.transmitOffloads();
     }
@@ -222,9 +230,11 @@ public final class VirtioNetDevice implements VirtioDevice {
         usePairs(receiveRules.withPairs(pairs).withHash(reported), pairs);
     }
 
-    /** Frames come in on one channel and are steered by their hash, unless a backend brings them to where they were sent. */
-    void setSteering(HashRules hash) {
-        usePairs(receiveRules.withPairs(settings.queuePairs()).withHash(hash), 1);
+    /**
+     * Frames come in on the channels on which the driver sends, wherever the backend puts them, and go where their hash leads.
+     */
+    void setSteering(HashRules hash, int transmitQueues) {
+        usePairs(receiveRules.withPairs(settings.queuePairs()).withHash(hash), transmitQueues);
     }
 
     void setHashReport(HashRules hash) {

@@ -101,10 +101,16 @@ final class NetFixture implements AutoCloseable {
 
     NetFixture(NetBackend backend, NetSettings settings, long accept, long ringFeatures, PcapFile dump)
             throws Exception {
+        this(backend, settings, accept, ringFeatures, dump, WorkerPool.ADAPTIVE);
+    }
+
+    NetFixture(
+            NetBackend backend, NetSettings settings, long accept, long ringFeatures, PcapFile dump, long pollMicros)
+            throws Exception {
         this.backend = backend;
         this.device = new VirtioNetDevice(backend, settings, dump);
         this.memory = SharedMemory.create("net-test", MEMORY_BYTES, BASE);
-        this.workers = new WorkerPool(2, WorkerPool.ADAPTIVE);
+        this.workers = new WorkerPool(2, pollMicros);
         dmaMap.map(BASE, MEMORY_BYTES, true, true, memory.memFd().fd().duplicate(), 0);
         queues = new DriverVirtqueue[device.queueMaxSizes().length];
         notifications = new AtomicInteger[queues.length];

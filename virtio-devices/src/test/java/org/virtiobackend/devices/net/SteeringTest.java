@@ -90,6 +90,8 @@ class SteeringTest {
         }
         net.sendPlain(1, flow(other));
         assertArrayEquals(flow(other), net.receive(4).frame());
+        net.sendPlain(3, flow(other)); // comes in on the starving queue's own channel
+        assertArrayEquals(flow(other), net.receive(4).frame());
         assertTrue(net.device.counters().receiveDropped() > 0);
         for (int i = 0; i < 100; i++) {
             assertArrayEquals(flow(full), net.receive(2).frame());
