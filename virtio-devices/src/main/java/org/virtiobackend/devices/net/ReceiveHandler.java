@@ -26,6 +26,9 @@ final class ReceiveHandler implements QueueHandler {
     private static final int TAIL_AT = Ethernet.MAX_FRAME_BYTES;
 
     private static final int SMALL_FRAME = 2048;
+    /** Bytes of frames after which the driver hears of them. */
+    private static final long BATCH_BYTES = 1 << 16;
+
 
     private final VirtioNetDevice device;
     private final int pair;
@@ -57,6 +60,7 @@ final class ReceiveHandler implements QueueHandler {
     private int usual = SMALL_FRAME;
 
     private ReceiveRules rules;
+    private long batchBytes;
 
     ReceiveHandler(VirtioNetDevice device, int pair, NetChannel channel, WakeUp wakeUp) {
         this.device = device;
@@ -84,6 +88,7 @@ final class ReceiveHandler implements QueueHandler {
             if (isWaiting && !deliverWaiting(queue)) {
                 return 0;
             }
+            batchBytes = 0;
             int frames = receiveSteered(queue, budget);
             if (frames == budget || starved && !rules.steer()) {
                 return frames;
@@ -107,7 +112,7 @@ final class ReceiveHandler implements QueueHandler {
 
     private int receiveInto(NetChannel.Scattering source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
-        while (frames < budget) {
+        while (frames < budget && batchBytes < BATCH_BYTES) {
             if (!prepareWindow(queue) && !rules.steer()) {
                 starved = true;
                 return frames;
@@ -222,7 +227,7 @@ final class ReceiveHandler implements QueueHandler {
 
     private int receiveFrom(NetChannel.Buffered source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
-        while (frames < budget) {
+        while (frames < budget && batchBytes < BATCH_BYTES) {
             Frame frame = source.peek();
             if (frame == null) {
                 waitForFrames(true);
@@ -374,6 +379,7 @@ final class ReceiveHandler implements QueueHandler {
         if (device.dump() != null) {
             device.dump().write(length, (record, at) -> window.copyOut(record, at, length));
         }
+        batchBytes += length;
         long left = length + headerBytes;
         while (left > 0) {
             long part = Math.min(left, window.chain(0).writable().capacity());

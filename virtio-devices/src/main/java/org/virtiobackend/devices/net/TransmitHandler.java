@@ -20,6 +20,9 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
  * the backend. While the backend has no room, no chain is taken.
  */
 final class TransmitHandler implements QueueHandler {
+    /** Bytes of frames after which the driver hears of those that were sent: Linux sends few large ones ahead of that. */
+    private static final long BATCH_BYTES = 1 << 16;
+
     private final VirtioNetDevice device;
     private final NetChannel channel;
     private final WakeUp wakeUp;
@@ -50,17 +53,19 @@ final class TransmitHandler implements QueueHandler {
     @Override
     public int drain(Virtqueue queue, int budget) throws VirtqueueException {
         int taken = 0;
+        long bytes = 0;
         blocked = false;
         wakeUp.disarm();
         if (pieceWaits && !sendPieces()) {
             blocked = true;
         }
-        while (taken < budget && !blocked) {
+        while (taken < budget && bytes < BATCH_BYTES && !blocked) {
             DescriptorChain chain = queue.poll();
             if (chain == null) {
                 break;
             }
             if (send(chain)) {
+                bytes += chain.readable().segments().totalBytes();
                 chain.complete(0);
                 taken++;
             } else {

@@ -110,7 +110,7 @@ final class NetFixture implements AutoCloseable {
         this.backend = backend;
         this.device = new VirtioNetDevice(backend, settings, dump);
         this.memory = SharedMemory.create("net-test", MEMORY_BYTES, BASE);
-        this.workers = new WorkerPool(2, pollMicros);
+        this.workers = new WorkerPool(pollMicros == WorkerPool.ALWAYS ? 1 : 2, pollMicros);
         dmaMap.map(BASE, MEMORY_BYTES, true, true, memory.memFd().fd().duplicate(), 0);
         queues = new DriverVirtqueue[device.queueMaxSizes().length];
         notifications = new AtomicInteger[queues.length];
