@@ -29,7 +29,6 @@ final class ReceiveHandler implements QueueHandler {
     /** Bytes of frames after which the driver hears of them. */
     private static final long BATCH_BYTES = 1 << 16;
 
-
     private final VirtioNetDevice device;
     private final int pair;
     private final NetChannel channel;
@@ -233,7 +232,10 @@ final class ReceiveHandler implements QueueHandler {
                 waitForFrames(true);
                 return frames;
             }
-            if (rules.steer() && !pieceWaits && classifier.classify(rules, frame) && handover.goesElsewhere(rules, classifier.hash())) {
+            if (rules.steer()
+                    && !pieceWaits
+                    && classifier.classify(rules, frame)
+                    && handover.goesElsewhere(rules, classifier.hash())) {
                 handover.handOver(frame);
             } else if (!deliver(queue, frame) && !dropWaiting()) {
                 return frames;

@@ -104,8 +104,7 @@ final class NetFixture implements AutoCloseable {
         this(backend, settings, accept, ringFeatures, dump, WorkerPool.ADAPTIVE);
     }
 
-    NetFixture(
-            NetBackend backend, NetSettings settings, long accept, long ringFeatures, PcapFile dump, long pollMicros)
+    NetFixture(NetBackend backend, NetSettings settings, long accept, long ringFeatures, PcapFile dump, long pollMicros)
             throws Exception {
         this.backend = backend;
         this.device = new VirtioNetDevice(backend, settings, dump);

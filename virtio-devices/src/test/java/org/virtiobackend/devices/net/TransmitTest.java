@@ -117,7 +117,11 @@ class TransmitTest {
     @ParameterizedTest
     @EnumSource
     void offloadsGoAroundTheLoopForADriverThatCopesWithThem(Sample sample) throws Exception {
-        try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, PLAIN & ~VirtioNet.VIRTIO_NET_F_CTRL_RX & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN, 0)) {
+        try (NetFixture net = new NetFixture(
+                new LoopbackBackend(1),
+                SETTINGS,
+                PLAIN & ~VirtioNet.VIRTIO_NET_F_CTRL_RX & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN,
+                0)) {
             net.addBuffers(0, 64, 1526);
             net.send(1, concat(sample.header(), sample.frame()));
             net.awaitSent(1);
@@ -130,7 +134,10 @@ class TransmitTest {
     @ParameterizedTest
     @EnumSource
     void offloadsAreDoneInSoftwareForADriverThatDoesNot(Sample sample) throws Exception {
-        long accept = PLAIN & ~VirtioNet.VIRTIO_NET_F_CTRL_RX & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN & ~GUEST_OFFLOADS
+        long accept = PLAIN
+                & ~VirtioNet.VIRTIO_NET_F_CTRL_RX
+                & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN
+                & ~GUEST_OFFLOADS
                 & ~VirtioNet.VIRTIO_NET_F_CTRL_GUEST_OFFLOADS;
         try (NetFixture net = new NetFixture(new LoopbackBackend(1), SETTINGS, accept, 0)) {
             net.addBuffers(0, 2, 1526); // too few for all pieces: the others wait
