@@ -3,9 +3,16 @@ package org.virtiobackend.dma;
 /** An address that the device may not touch. Carries no stack trace: a hostile driver can cause as many as it likes. */
 public final class DmaFaultException extends Exception {
     private static final long serialVersionUID = 1L;
+
+    private enum Kind {
+        FORBIDDEN,
+        PEER_GONE,
+        WRONG_THREAD
+    }
+
     private final long address;
     private final long length;
-    private final boolean peerGone;
+    private final Kind kind;
 
     /**
      * @param reason what is wrong with the range, a constant text
@@ -13,24 +20,35 @@ public final class DmaFaultException extends Exception {
      * @param length bytes
      */
     public DmaFaultException(String reason, long address, long length) {
-        this(reason, address, length, false);
+        this(reason, address, length, Kind.FORBIDDEN);
     }
 
-    private DmaFaultException(String reason, long address, long length, boolean peerGone) {
+    private DmaFaultException(String reason, long address, long length, Kind kind) {
         super(reason, null, false, false);
         this.address = address;
         this.length = length;
-        this.peerGone = peerGone;
+        this.kind = kind;
     }
 
     /** Nothing is wrong with the address, but whoever has the memory is no longer there. */
     public static DmaFaultException peerGone(String reason, long address, long length) {
-        return new DmaFaultException(reason, address, length, true);
+        return new DmaFaultException(reason, address, length, Kind.PEER_GONE);
+    }
+
+    /** Memory that may be touched, but not by a thread that cannot wait for it; see {@link RemoteMemory#isReachable}. */
+    static DmaFaultException wrongThread(long address, long length) {
+        String reason = "memory behind messages is out of reach for this thread";
+        return new DmaFaultException(reason, address, length, Kind.WRONG_THREAD);
     }
 
     /** Whether it is not the driver's fault, see {@link #peerGone(String, long, long)}. */
     public boolean isPeerGone() {
-        return peerGone;
+        return kind == Kind.PEER_GONE;
+    }
+
+    /** Whether another thread would have got the memory. */
+    public boolean isWrongThread() {
+        return kind == Kind.WRONG_THREAD;
     }
 
     public long address() {

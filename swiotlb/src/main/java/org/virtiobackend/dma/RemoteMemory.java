@@ -7,6 +7,11 @@ import java.nio.ByteBuffer;
  * answered and come from the worker that owns the queue.
  */
 public interface RemoteMemory {
+    /** Whether the calling thread can wait for an answer: the one that brings the answers cannot. */
+    default boolean isReachable() {
+        return true;
+    }
+
     /**
      * Reads from the peer.
      *

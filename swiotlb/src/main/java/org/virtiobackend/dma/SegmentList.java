@@ -63,6 +63,9 @@ public final class SegmentList {
 
     /** Appends a private copy of remote memory, read from the peer when the device wants to read it. */
     public void addRemote(RemoteMemory memory, long address, int length, DmaAccess access) throws DmaFaultException {
+        if (!memory.isReachable()) {
+            throw DmaFaultException.wrongThread(address, length);
+        }
         if (remoteBytes + length > MAX_REMOTE_BYTES) {
             throw new DmaFaultException("request larger than this device copies by messages", address, length);
         }

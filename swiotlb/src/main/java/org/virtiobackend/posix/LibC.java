@@ -66,6 +66,8 @@ final class LibC {
 
     static native int ppoll(long fds, long count, long timeout, long signalMask);
 
+    static native int prctl(int option, long value, long a3, long a4, long a5);
+
     static native int socket(int domain, int type, int protocol);
 
     static native int bind(int fd, long address, int length);

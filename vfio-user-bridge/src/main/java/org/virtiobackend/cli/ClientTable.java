@@ -76,6 +76,7 @@ final class ClientTable implements PciFunctionFactory {
         ReleasingDevice device = new ReleasingDevice(client.device(), () -> release(session, client, region));
         VirtioPciFunction function = new VirtioPciFunction(device, policy, workers, options.pciOptions());
         function.setQuiesceWaiter(session::await);
+        function.setCommandThread(session::afterAnswer);
         dmaMap.setUser(function::refreshMemory);
         clients.put(session.id(), new Entry(session, dmaMap, client, function, region));
         return function;

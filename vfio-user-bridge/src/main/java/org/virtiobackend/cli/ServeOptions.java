@@ -36,8 +36,6 @@ final class ServeOptions {
     }
 
     private static final long DEFAULT_REGION = 64L << 20;
-    /** A region is a mappable BAR, with which QEMU waits for every doorbell: a sleeping worker costs a guest 100 us. */
-    private static final long POLL_WITH_REGION = 100;
     /** Header, status, indirect table and data of a small request, each on a page of its own. */
     private static final int PAGES_PER_REQUEST = 4;
 
@@ -98,9 +96,7 @@ final class ServeOptions {
             names = "--poll-us",
             paramLabel = "N",
             converter = PollTimeConverter.class,
-            description =
-                    "how long a thread polls before it sleeps: microseconds, always or adaptive (default: adaptive, with"
-                            + " a region 100)")
+            description = "how long a thread polls before it sleeps: microseconds, always or adaptive (default)")
     private Long pollMicros;
 
     @Option(names = "--stats-file", paramLabel = "FILE", description = "write counters there, as JSON, every second")
@@ -139,10 +135,7 @@ final class ServeOptions {
     }
 
     long pollMicros() {
-        if (pollMicros != null) {
-            return pollMicros;
-        }
-        return policy() == Policy.direct ? WorkerPool.ADAPTIVE : POLL_WITH_REGION;
+        return pollMicros != null ? pollMicros : WorkerPool.ADAPTIVE;
     }
 
     String statsFile() {

@@ -14,6 +14,14 @@ public interface ClientSession {
      */
     void await(BooleanSupplier done);
 
+    /**
+     * Runs {@code work} on the session's thread as soon as the command that it is executing has been answered. The work does not block
+     * and does not throw.
+     *
+     * @return false when the caller is not the session's thread, or it has such work already: nothing will run
+     */
+    boolean afterAnswer(Runnable work);
+
     /** DMA_READ and DMA_WRITE messages sent so far. Any thread. */
     long dmaMessagesSent();
 }

@@ -76,6 +76,11 @@ final class DmaMessenger implements RemoteMemory {
     }
 
     @Override
+    public boolean isReachable() {
+        return Thread.currentThread() != sessionThread;
+    }
+
+    @Override
     public void read(long address, ByteBuffer target, int offset, int length) throws DmaFaultException {
         transfer(Command.DMA_READ, address, target, offset, length);
     }
@@ -146,7 +151,7 @@ final class DmaMessenger implements RemoteMemory {
 
     private void transfer(int command, long address, ByteBuffer buffer, int offset, int length)
             throws DmaFaultException {
-        if (Thread.currentThread() == sessionThread) {
+        if (!isReachable()) {
             throw new DmaFaultException(
                     "memory behind messages is out of reach for the control thread", address, length);
         }

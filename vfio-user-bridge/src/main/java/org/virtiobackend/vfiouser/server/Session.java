@@ -39,6 +39,9 @@ final class Session implements ClientSession, Runnable {
     private PciFunction function;
     private IrqEventFds irqs;
     private Dispatcher dispatcher;
+    /** What to do once the command under way is answered, or null. */
+    private Runnable afterAnswer;
+
     private boolean announced;
     private boolean faultLogged;
 
@@ -87,6 +90,15 @@ final class Session implements ClientSession, Runnable {
     @Override
     public long dmaMessagesSent() {
         return messenger.messagesSent();
+    }
+
+    @Override
+    public boolean afterAnswer(Runnable work) {
+        if (Thread.currentThread() != thread || afterAnswer != null) {
+            return false;
+        }
+        afterAnswer = work;
+        return true;
     }
 
     /** Workers that wait for the client's memory; any thread. */
@@ -152,6 +164,11 @@ final class Session implements ClientSession, Runnable {
         } else if (header.wantsReply()) {
             answer(header, errno);
             output.reply(reply.message(), errno == 0 ? reply.fd() : null, input.hasMore());
+        }
+        Runnable work = afterAnswer;
+        if (work != null) {
+            afterAnswer = null;
+            work.run();
         }
         if (dispatcher != null && !announced) {
             announced = true;

@@ -38,6 +38,12 @@ final class BlkQueueHandler implements QueueHandler {
         return taken;
     }
 
+    /** What would wait goes to the I/O pool. */
+    @Override
+    public boolean isPrompt() {
+        return true;
+    }
+
     private BlkRequest requestOf(DescriptorChain chain) {
         BlkRequest request = chain.attachment(BlkRequest.class);
         if (request == null) {

@@ -4,7 +4,7 @@ import java.io.IOException;
 import org.virtiobackend.virtio.queue.Virtqueue;
 import org.virtiobackend.virtio.queue.VirtqueueException;
 
-/** Serves one queue: the class that the author of a device thinks about. Runs on the worker that owns the queue. */
+/** Serves one queue: the class that the author of a device thinks about. Runs on the worker that owns the queue, or see {@link #isPrompt}. */
 @FunctionalInterface
 public interface QueueHandler {
     /**
@@ -30,4 +30,12 @@ public interface QueueHandler {
      * Called again and again until all are back; the others come by themselves.
      */
     default void letGo() {}
+
+    /**
+     * Whether {@link #drain} never waits for anything, so that it may also run on the thread that receives the driver's notifications,
+     * while its worker sleeps. Never two threads at once.
+     */
+    default boolean isPrompt() {
+        return false;
+    }
 }

@@ -110,7 +110,10 @@ final class ChainBuilder {
     }
 
     static VirtqueueException fault(String what, DmaFaultException cause) {
-        return VirtqueueException.dmaFault(what + ": " + cause.getMessage(), cause.isPeerGone());
+        String reason = what + ": " + cause.getMessage();
+        return cause.isWrongThread()
+                ? VirtqueueException.forWorker(reason)
+                : VirtqueueException.dmaFault(reason, cause.isPeerGone());
     }
 
     private void copyTable() {

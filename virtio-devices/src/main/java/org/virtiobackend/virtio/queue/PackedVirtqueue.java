@@ -254,7 +254,7 @@ public final class PackedVirtqueue implements Virtqueue {
 
     @Override
     public boolean isRemote() {
-        return desc.isRemote();
+        return desc.isRemote() || driverEvent.isRemote() || deviceEvent.isRemote();
     }
 
     @Override

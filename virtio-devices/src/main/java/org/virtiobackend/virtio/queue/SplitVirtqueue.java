@@ -247,7 +247,7 @@ public final class SplitVirtqueue implements Virtqueue {
 
     @Override
     public boolean isRemote() {
-        return avail.isRemote();
+        return desc.isRemote() || avail.isRemote() || used.isRemote();
     }
 
     @Override

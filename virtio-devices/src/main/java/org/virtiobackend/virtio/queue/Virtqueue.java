@@ -50,7 +50,7 @@ public interface Virtqueue {
     /** Whether {@link #poll} would find something; a cheap look at the ring for a polling worker. */
     boolean hasAvailable();
 
-    /** Whether each look at the ring costs a message, so that polling it makes no sense. */
+    /** Whether a look at the ring may cost a message, so that polling it makes no sense. */
     boolean isRemote();
 
     /** Chains polled and not yet added as used. */

@@ -11,6 +11,7 @@ import org.virtiobackend.dma.DmaSpace;
 import org.virtiobackend.virtio.DeviceStatus;
 import org.virtiobackend.virtio.device.DeviceActivationException;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.worker.CommandThread;
 import org.virtiobackend.virtio.device.worker.DeviceEvents;
 import org.virtiobackend.virtio.device.worker.DeviceRuntime;
 import org.virtiobackend.virtio.device.worker.QueueStatistics;
@@ -50,6 +51,7 @@ final class DeviceLifecycle {
 
     private final Object changes = new Object();
     private QuiesceWaiter quiesceWaiter;
+    private CommandThread commands = CommandThread.NONE;
     private final AtomicLong dmaFaults = new AtomicLong();
     private long nextLogNanos = System.nanoTime();
 
@@ -63,6 +65,13 @@ final class DeviceLifecycle {
         this.status = status;
         this.interrupts = interrupts;
         this.statistics = DeviceRuntime.newStatistics(queues);
+    }
+
+    void setCommandThread(CommandThread newCommands) {
+        commands = newCommands;
+        if (runtime != null) {
+            runtime.setCommandThread(newCommands);
+        }
     }
 
     void setQuiesceWaiter(QuiesceWaiter waiter) {
@@ -93,6 +102,7 @@ final class DeviceLifecycle {
             runtime = DeviceRuntime.start(
                     device, start.features(), start.queues(), start.spaces(), pool, events, statistics);
             runtime.setQuiesceWaiter(quiesceWaiter);
+            runtime.setCommandThread(commands);
         } catch (DeviceActivationException | RuntimeException e) {
             needsReset(e);
         }

@@ -14,6 +14,7 @@ import org.virtiobackend.pci.PciRegion;
 import org.virtiobackend.pci.PciRegisters;
 import org.virtiobackend.posix.Mapping;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.worker.CommandThread;
 import org.virtiobackend.virtio.device.worker.QueueStatistics;
 import org.virtiobackend.virtio.device.worker.QuiesceWaiter;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
@@ -99,6 +100,11 @@ public final class VirtioPciFunction implements PciFunction {
     }
 
     // ---- what the bridge needs beside the bus
+
+    /** Who executes the client's commands and may serve a queue right after a notification; see {@link CommandThread}. */
+    public void setCommandThread(CommandThread commands) {
+        lifecycle.setCommandThread(commands);
+    }
 
     /** How control waits for workers when they may be waiting for it; see {@link QuiesceWaiter}. */
     public void setQuiesceWaiter(QuiesceWaiter waiter) {

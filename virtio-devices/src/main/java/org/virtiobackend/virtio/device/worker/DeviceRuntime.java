@@ -42,6 +42,7 @@ public final class DeviceRuntime implements DeviceContext {
     private final AtomicBoolean failed = new AtomicBoolean();
     private final Object progress = new Object();
     private volatile QuiesceWaiter waiter;
+    private volatile CommandThread commands = CommandThread.NONE;
     private boolean paused;
     private VirtqueueException attachFailure;
 
@@ -116,6 +117,11 @@ public final class DeviceRuntime implements DeviceContext {
     /** How control waits for workers when it is also the one that workers wait for; null: it just waits. */
     public void setQuiesceWaiter(QuiesceWaiter newWaiter) {
         waiter = newWaiter;
+    }
+
+    /** Who may serve a queue right after its {@link #kick}. */
+    public void setCommandThread(CommandThread newCommands) {
+        commands = newCommands;
     }
 
     // ---- what the device sees
@@ -205,7 +211,7 @@ public final class DeviceRuntime implements DeviceContext {
     public void kick(int queue) {
         QueueTask task = tasks[queue];
         if (task != null) {
-            task.kick();
+            task.kick(commands);
         }
     }
 

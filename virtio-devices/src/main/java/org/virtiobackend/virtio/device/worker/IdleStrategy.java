@@ -29,6 +29,15 @@ final class IdleStrategy {
         return new IdleStrategy(false, true, ADAPTIVE_STEP_NANOS);
     }
 
+    boolean isAdaptive() {
+        return adaptive;
+    }
+
+    /** Whether another thread may serve the queues while the worker sleeps: not when it was told to poll. */
+    boolean mayLend() {
+        return adaptive || !forever && spinNanos == 0;
+    }
+
     boolean spinsForever() {
         return forever;
     }

@@ -18,6 +18,14 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 final class QueueTask implements ChainCompletion {
     /** Chains taken in one go before other queues of the worker get their turn. */
     static final int BUDGET = 64;
+    /** The same for a thread that has something else to do. */
+    static final int BORROWED_BUDGET = 4;
+
+    private static final int BORROWED_ROUNDS = 4;
+    /** A borrowed round that takes longer was one that waited: the worker is the one to wait, for some time. */
+    private static final long SLOW_NANOS = 1_000_000;
+
+    private static final long SLOW_PAUSE_NANOS = 100_000_000;
 
     private static final long NANOS_PER_MICRO = 1000;
 
@@ -27,6 +35,7 @@ final class QueueTask implements ChainCompletion {
     private final WakeUp[] wakeOn;
     private final QueueStatistics statistics;
     private final CompletedChains completed = new CompletedChains();
+    private final Runnable borrow = this::serveBorrowed;
 
     private Virtqueue queue;
     private Worker worker;
@@ -41,6 +50,11 @@ final class QueueTask implements ChainCompletion {
 
     private long heldSince;
     private volatile Coalescing coalescing = Coalescing.NONE;
+    /** A chain needs memory that only the worker can wait for. */
+    private volatile boolean workerOnly;
+
+    /** When the queue may be borrowed again; the command thread's. */
+    private long borrowAfter = System.nanoTime();
 
     /** Set by a kick from any thread, taken by the worker. */
     private volatile boolean kicked = true;
@@ -82,9 +96,15 @@ final class QueueTask implements ChainCompletion {
 
     // ---- any thread
 
-    void kick() {
+    /** @param commands the thread on which this may be called, which may then serve the queue */
+    void kick(CommandThread commands) {
         statistics.kicks++;
-        wake();
+        if (!kicked) {
+            kicked = true;
+        }
+        if (!isBorrowable() || !commands.afterAnswer(borrow)) {
+            worker.wakeFromSleep();
+        }
     }
 
     void wake() {
@@ -131,7 +151,7 @@ final class QueueTask implements ChainCompletion {
 
     @Override
     public void completed(DescriptorChain chain) {
-        if (Thread.currentThread() == worker.thread() && !chain.isDeferred()) {
+        if (!chain.isDeferred()) {
             finish(chain);
         } else {
             completed.push(chain);
@@ -139,7 +159,68 @@ final class QueueTask implements ChainCompletion {
         }
     }
 
-    // ---- the worker
+    // ---- the command thread, in place of a worker that sleeps
+
+    private boolean isBorrowable() {
+        return worker.mayLend()
+                && handler.isPrompt()
+                && wakeOn.length == 0
+                && !coalescing.isOn()
+                && !workerOnly
+                && isServing()
+                && System.nanoTime() - borrowAfter >= 0;
+    }
+
+    private void serveBorrowed() {
+        try {
+            if (!isServing() || !worker.borrow()) {
+                worker.wakeFromSleep();
+                return;
+            }
+            boolean more = true;
+            try {
+                more = queue.isRemote() || serveLent();
+            } finally {
+                worker.giveBack(more);
+            }
+        } catch (InternalError e) {
+            // Found late, but this thread touches no other client's memory.
+            runtime.fail(e);
+        }
+    }
+
+    /** True when the worker has to go on. */
+    private boolean serveLent() {
+        long start = System.nanoTime();
+        boolean more = true;
+        for (int round = 0; more && round < BORROWED_ROUNDS && !workerOnly; round++) {
+            drainLent();
+            more = enableKicks();
+        }
+        long end = System.nanoTime();
+        if (end - start > SLOW_NANOS) {
+            borrowAfter = end + SLOW_PAUSE_NANOS;
+        }
+        return more;
+    }
+
+    /** What others have completed stays for the worker: it may have to be sent to the client. */
+    private void drainLent() {
+        try {
+            drain(BORROWED_BUDGET);
+            if (usedAdded) {
+                publish();
+            }
+        } catch (Throwable t) {
+            failed(t);
+        }
+    }
+
+    // ---- whose turn it is: the worker, or the command thread that borrows
+
+    boolean isRemote() {
+        return queue.isRemote();
+    }
 
     @Override
     public void deferred(DescriptorChain chain) {
@@ -157,7 +238,7 @@ final class QueueTask implements ChainCompletion {
             if (wanted != answered) {
                 work += settle(wanted);
             } else if (!paused && !dead && (kicked || !queue.isRemote())) {
-                work += drain();
+                work += drain(BUDGET);
             }
             if (usedAdded) {
                 publish();
@@ -167,20 +248,30 @@ final class QueueTask implements ChainCompletion {
             }
             return work;
         } catch (Throwable t) {
-            // A mapping that died shows as InternalError: it fails this device, not the process.
-            fail(t);
+            failed(t);
             return 1;
         }
     }
 
-    private int drain() throws Exception {
+    /** A mapping that died shows as InternalError: it fails this device, not the process. */
+    private void failed(Throwable t) {
+        if (t instanceof VirtqueueException e && e.isForWorker()) {
+            workerOnly = true;
+            kicked = true;
+        } else {
+            fail(t);
+        }
+    }
+
+    private int drain(int budget) throws Exception {
         if (kicked) {
             kicked = false;
         }
         if (kicksOn) {
             suppressKicks();
         }
-        int work = handler.drain(queue, BUDGET);
+        int work = handler.drain(queue, budget);
+        worker.countArrived(work);
         if (work > 0 && queue.isRemote()) {
             kicked = true;
         }
@@ -276,6 +367,7 @@ final class QueueTask implements ChainCompletion {
             stopped = true;
         } else if (!dead) {
             queue.reattach();
+            workerOnly = false;
             kicked = true;
         }
         answered = wanted;

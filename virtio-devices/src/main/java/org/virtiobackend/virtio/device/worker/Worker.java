@@ -15,10 +15,13 @@ import org.virtiobackend.virtio.device.WakeUp;
 final class Worker implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
     private static final int CLOCK_EVERY = 16;
+    private static final long FOREVER = Long.MAX_VALUE;
 
     private final EventFd wake;
     private final Poller poller = new Poller(8);
     private final IdleStrategy idle;
+    private final NapPolicy naps = new NapPolicy();
+    private final Turn turn = new Turn();
     private final Thread thread;
     private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
     private QueueTask[] tasks = {};
@@ -26,9 +29,12 @@ final class Worker implements Runnable {
     private QueueTask[] wakeTasks = new QueueTask[8];
 
     private int wakeCount;
+    /** Chains taken since the last nap; belongs to whose turn it is, as does the next. */
+    private int arrived;
+
+    private long idleSince;
 
     private volatile boolean mail;
-    private volatile boolean asleep;
     private volatile boolean closing;
     private final AtomicInteger load = new AtomicInteger();
 
@@ -41,10 +47,6 @@ final class Worker implements Runnable {
 
     void start() {
         thread.start();
-    }
-
-    Thread thread() {
-        return thread;
     }
 
     /** Queues that it owns or will own in a moment; any thread. */
@@ -78,9 +80,50 @@ final class Worker implements Runnable {
 
     /** Makes it look at its queues and mailbox; any thread, cheap while it is awake. */
     void wake() {
-        if (asleep) {
+        if (turn.isAway()) {
             wake.signal();
         }
+    }
+
+    /** As {@link #wake}, for something that it finds at the end of a nap as well. */
+    void wakeFromSleep() {
+        if (turn.isDeaf()) {
+            wake.signal();
+        }
+    }
+
+    /** Whether {@link #borrow} is likely to succeed; any thread. */
+    boolean mayLend() {
+        return idle.mayLend() && turn.isAsleep();
+    }
+
+    /** Lets the calling thread serve queues in place of a worker that sleeps; false when it does not sleep. */
+    boolean borrow() {
+        if (!turn.borrow()) {
+            return false;
+        }
+        noteIdle(System.nanoTime() - idleSince);
+        return true;
+    }
+
+    /**
+     * Ends what {@link #borrow} began.
+     *
+     * @param more whether the queue has still to be looked at
+     */
+    void giveBack(boolean more) {
+        // Work that keeps coming is for the worker, which can do better than sleep in between.
+        boolean takeOver = more || naps.nanos() > 0 || idle.spinNanos() > 0;
+        idleSince = System.nanoTime();
+        turn.giveBack(thread);
+        if (takeOver) {
+            wake.signal();
+        }
+    }
+
+    /** Whose turn it is counts what it takes. */
+    void countArrived(int chains) {
+        arrived += chains;
     }
 
     void close() {
@@ -96,12 +139,15 @@ final class Worker implements Runnable {
 
     @Override
     public void run() {
+        Poller.exactTimers();
         while (!closing) {
             try {
                 serve();
             } catch (InternalError e) {
+                turn.take();
                 blame(e);
             } catch (Throwable t) {
+                turn.take();
                 LOG.error("worker {} goes on after an unexpected error", thread.getName(), t);
             }
         }
@@ -114,10 +160,30 @@ final class Worker implements Runnable {
         if (runTasks() > 0) {
             return;
         }
-        if (tasks.length > 0 && (idle.spinsForever() || spinUntilWork())) {
-            return;
+        if (tasks.length == 0) {
+            sleep();
+        } else if (naps.nanos() > 0 && canNap()) {
+            nap();
+        } else if (!idle.spinsForever() && !spinUntilWork()) {
+            sleep();
         }
-        sleep();
+    }
+
+    /** A queue that is reached by messages is only looked at after a notification. */
+    private boolean canNap() {
+        for (QueueTask task : tasks) {
+            if (task.isRemote()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void noteIdle(long nanos) {
+        idle.slept(nanos);
+        if (idle.isAdaptive()) {
+            naps.idled(nanos);
+        }
     }
 
     /** The JVM reports a fault in mapped memory late, at some system call: finds the devices whose memory has gone. */
@@ -152,17 +218,33 @@ final class Worker implements Runnable {
         if (idle.spinNanos() == 0) {
             return false;
         }
-        long deadline = System.nanoTime() + idle.spinNanos();
+        long start = System.nanoTime();
         for (int i = 1; ; i++) {
             Thread.onSpinWait();
             if (mail || closing || runTasks() > 0) {
-                idle.spinPaidOff();
+                if (idle.isAdaptive()) {
+                    naps.idled(0);
+                }
                 return true;
             }
-            if (i % CLOCK_EVERY == 0 && System.nanoTime() - deadline > 0) {
+            if (i % CLOCK_EVERY == 0 && System.nanoTime() - start > idle.spinNanos()) {
                 return false;
             }
         }
+    }
+
+    /** Waits a little with notifications off, see {@link NapPolicy}. */
+    private void nap() throws ErrnoException {
+        long limit = Math.min(naps.nanos(), due());
+        turn.nap();
+        if (mail || closing || anyPending()) {
+            turn.take();
+            return;
+        }
+        await(limit);
+        arrived = 0;
+        runTasks();
+        naps.napped(arrived);
     }
 
     private void sleep() throws ErrnoException {
@@ -170,11 +252,28 @@ final class Worker implements Runnable {
         for (QueueTask task : tasks) {
             more |= task.enableKicks();
         }
-        asleep = true;
+        long limit = due();
+        idleSince = System.nanoTime();
+        turn.sleep();
         if (more || mail || closing || anyPending()) {
-            asleep = false;
+            turn.take();
             return;
         }
+        await(limit);
+        noteIdle(System.nanoTime() - idleSince);
+    }
+
+    /** How long until a notification that was held back has to be sent, ns, or for ever. */
+    private long due() {
+        long due = FOREVER;
+        for (QueueTask task : tasks) {
+            due = task.dueNanos(due);
+        }
+        return due;
+    }
+
+    /** Waits for the eventfd, armed descriptors or the end of the time, with the turn given away before. */
+    private void await(long nanos) throws ErrnoException {
         poller.clear();
         wakeCount = 0;
         poller.add(wake.fd(), Poller.POLLIN);
@@ -183,20 +282,17 @@ final class Worker implements Runnable {
                 arm(task);
             }
         }
-        long due = Long.MAX_VALUE;
-        for (QueueTask task : tasks) {
-            due = task.dueNanos(due);
+        try {
+            if (nanos == FOREVER) {
+                poller.poll(-1);
+            } else {
+                poller.pollNanos(Math.max(0, nanos));
+            }
+        } finally {
+            turn.take();
         }
-        long before = System.nanoTime();
-        if (due == Long.MAX_VALUE) {
-            poller.poll(-1);
-        } else {
-            poller.pollNanos(Math.max(0, due));
-        }
-        asleep = false;
         wake.drain();
         tellWoken();
-        idle.slept(System.nanoTime() - before);
     }
 
     private void arm(QueueTask task) {

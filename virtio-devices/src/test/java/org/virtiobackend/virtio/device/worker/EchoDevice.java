@@ -3,9 +3,11 @@ package org.virtiobackend.virtio.device.worker;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
+import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.Virtqueue;
@@ -20,6 +22,11 @@ final class EchoDevice implements VirtioDevice {
     volatile RuntimeException throwThis;
     volatile Error throwError;
     volatile int started;
+    volatile boolean prompt;
+    /** The thread that drained last. */
+    volatile Thread drainer;
+    /** Times that a second thread was found in the same queue. */
+    final AtomicInteger collisions = new AtomicInteger();
 
     @Override
     public int deviceId() {
@@ -50,8 +57,30 @@ final class EchoDevice implements VirtioDevice {
     public void activate(DeviceContext context) {
         for (int i = 0; i < context.queueCount(); i++) {
             if (context.isEnabled(i)) {
-                context.attach(i, this::drain);
+                context.attach(i, new Echo());
             }
+        }
+    }
+
+    private final class Echo implements QueueHandler {
+        private final AtomicInteger inside = new AtomicInteger();
+
+        @Override
+        public int drain(Virtqueue queue, int budget) throws VirtqueueException {
+            if (inside.getAndIncrement() != 0) {
+                collisions.incrementAndGet();
+            }
+            drainer = Thread.currentThread();
+            try {
+                return EchoDevice.this.drain(queue, budget);
+            } finally {
+                inside.decrementAndGet();
+            }
+        }
+
+        @Override
+        public boolean isPrompt() {
+            return prompt;
         }
     }
 

@@ -1,0 +1,74 @@
+package org.virtiobackend.virtio.device.worker;
+
+/**
+ * Whether an idle worker naps: waits a short time with the drivers' notifications still switched off, and then looks at its queues.
+ * Unlike polling that leaves the core to others, perhaps to the very driver that is about to make the next buffers available; unlike
+ * sleeping it costs the driver no notification. It pays when several chains come in one nap. It does not when the driver has stopped
+ * before the nap ends because all it may have under way lies in the queue: then each nap brings the same number.
+ *
+ * <p>There is no telling beforehand, so a nap is tried from time to time, less and less often when that fails. Belongs to one worker.
+ */
+final class NapPolicy {
+    static final long MIN_NANOS = 25_000;
+    static final long MAX_NANOS = 200_000;
+    /** A driver that lets the worker idle for longer does not keep it busy. */
+    static final long BUSY_NANOS = 500_000;
+
+    private static final int FIRST_TRIAL = 4;
+    private static final int LAST_TRIAL = 1024;
+    private static final int START_SCORE = 2;
+    private static final int TOP_SCORE = 8;
+    /** Chains in one nap, fewer: longer naps, more: shorter ones. */
+    private static final int FEW = 4;
+
+    private static final int MANY = 8;
+    private static final int SAME_IN_A_ROW = 8;
+
+    private boolean napping;
+    private long nanos = MAX_NANOS;
+    private int score;
+    private int idlePeriods;
+    private int tryAfter = FIRST_TRIAL;
+    private int lastArrived;
+    private int same;
+
+    /** How long to nap now; 0: not at all. */
+    long nanos() {
+        return napping ? nanos : 0;
+    }
+
+    /** Work has come after so long without any, and no nap was taken. */
+    void idled(long idleNanos) {
+        if (idleNanos >= BUSY_NANOS) {
+            idlePeriods = 0;
+        } else if (++idlePeriods >= tryAfter) {
+            napping = true;
+            nanos = MAX_NANOS;
+            score = START_SCORE;
+            same = 0;
+            idlePeriods = 0;
+        }
+    }
+
+    /** A nap has ended, and so many chains were there. */
+    void napped(int arrived) {
+        score = Math.min(TOP_SCORE, score + (arrived > 1 ? 1 : arrived - 2));
+        if (score == TOP_SCORE) {
+            tryAfter = FIRST_TRIAL;
+        }
+        same = arrived == lastArrived ? same + 1 : 0;
+        lastArrived = arrived;
+        if (same >= SAME_IN_A_ROW) {
+            same = 0;
+            nanos /= 2;
+        } else if (arrived > MANY) {
+            nanos -= nanos / 8;
+        } else if (arrived < FEW && same == 0) {
+            nanos = Math.min(MAX_NANOS, nanos + nanos / 8);
+        }
+        if (score < 0 || nanos < MIN_NANOS) {
+            napping = false;
+            tryAfter = Math.min(LAST_TRIAL, tryAfter * 2);
+        }
+    }
+}

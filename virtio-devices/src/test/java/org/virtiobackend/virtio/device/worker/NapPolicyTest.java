@@ -1,0 +1,103 @@
+package org.virtiobackend.virtio.device.worker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+class NapPolicyTest {
+    private static final long QUICK = 60_000;
+
+    private final NapPolicy policy = new NapPolicy();
+
+    /** Idles until a nap is tried; returns how often. */
+    private int idleUntilTrial() {
+        for (int i = 1; ; i++) {
+            policy.idled(QUICK);
+            if (policy.nanos() > 0) {
+                return i;
+            }
+            assertTrue(i < 10_000, "a trial some day");
+        }
+    }
+
+    @Test
+    void doesNotNapWhenWorkComesRarely() {
+        for (int i = 0; i < 10_000; i++) {
+            policy.idled(NapPolicy.BUSY_NANOS);
+        }
+        assertEquals(0, policy.nanos());
+    }
+
+    @Test
+    void goesOnWhileNapsBringSeveralChains() {
+        idleUntilTrial();
+        for (int i = 0; i < 10_000; i++) {
+            policy.napped(2 + i % 3);
+            assertTrue(policy.nanos() > 0);
+        }
+    }
+
+    @Test
+    void fewChainsMakeNapsLongerAndManyShorter() {
+        idleUntilTrial();
+        for (int i = 0; i < 100; i++) {
+            policy.napped(2 + i % 2);
+        }
+        assertEquals(NapPolicy.MAX_NANOS, policy.nanos());
+        for (int i = 0; i < 4; i++) {
+            policy.napped(20 + i);
+        }
+        assertTrue(policy.nanos() < NapPolicy.MAX_NANOS);
+    }
+
+    @Test
+    void givesUpWhenNapsBringOneChainOrNone() {
+        idleUntilTrial();
+        policy.napped(1);
+        policy.napped(1);
+        policy.napped(1);
+        assertEquals(0, policy.nanos());
+    }
+
+    @Test
+    void givesUpOnADriverThatWaitsForTheEndOfTheNap() {
+        idleUntilTrial();
+        int naps = 0;
+        while (policy.nanos() > 0) {
+            policy.napped(3);
+            assertTrue(++naps < 100);
+        }
+    }
+
+    @Test
+    void givesUpOnADriverFastEnoughToBePolled() {
+        idleUntilTrial();
+        int naps = 0;
+        while (policy.nanos() > 0) {
+            policy.napped(50 + naps % 2);
+            assertTrue(++naps < 100);
+        }
+    }
+
+    @Test
+    void triesLessAndLessOftenAfterFailuresAndAtOnceAfterSuccess() {
+        int first = idleUntilTrial();
+        for (int trial = 0; trial < 12; trial++) {
+            while (policy.nanos() > 0) {
+                policy.napped(0);
+            }
+            int next = idleUntilTrial();
+            assertTrue(next >= first && next <= 1024, "after " + next);
+            assertTrue(next > first || next == 1024, "after " + next);
+            first = next;
+        }
+        for (int i = 0; i < 100; i++) {
+            policy.napped(2 + i % 3);
+        }
+        while (policy.nanos() > 0) {
+            policy.napped(0);
+        }
+        assertTrue(idleUntilTrial() < 16);
+    }
+}
