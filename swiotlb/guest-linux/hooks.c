@@ -3,14 +3,21 @@
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
 #include "vrd.h"
-#ifndef VRD_USE_VIRTIO_MAP
-#include <linux/dma-map-ops.h>
+
+/* On the way of every mapping: no search where the device has operations of its own. */
+static struct vrd_device *vrd_behind(struct device *parent)
+{
+#ifdef VRD_USE_VIRTIO_MAP
+	return vrd_find(parent);
+#else
+	return container_of(parent->dma_ops, struct vrd_device, ops);
 #endif
+}
 
 static dma_addr_t map_page(struct device *parent, struct page *page, unsigned long offset, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 	dma_addr_t addr;
 
 	if (WARN_ON_ONCE(!vrd))
@@ -24,7 +31,7 @@ static dma_addr_t map_page(struct device *parent, struct page *page, unsigned lo
 static void unmap_page(struct device *parent, dma_addr_t addr, size_t size, enum dma_data_direction dir,
 		       unsigned long attrs)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 
 	if (!WARN_ON_ONCE(!vrd))
 		vrd_pool_unmap(&vrd->pool, addr, size, dir, attrs);
@@ -32,7 +39,7 @@ static void unmap_page(struct device *parent, dma_addr_t addr, size_t size, enum
 
 static void sync_for_cpu(struct device *parent, dma_addr_t addr, size_t size, enum dma_data_direction dir)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 
 	if (!WARN_ON_ONCE(!vrd))
 		vrd_pool_sync_for_cpu(&vrd->pool, addr, size, dir);
@@ -40,7 +47,7 @@ static void sync_for_cpu(struct device *parent, dma_addr_t addr, size_t size, en
 
 static void sync_for_device(struct device *parent, dma_addr_t addr, size_t size, enum dma_data_direction dir)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 
 	if (!WARN_ON_ONCE(!vrd))
 		vrd_pool_sync_for_device(&vrd->pool, addr, size, dir);
@@ -48,7 +55,7 @@ static void sync_for_device(struct device *parent, dma_addr_t addr, size_t size,
 
 static void *alloc(struct device *parent, size_t size, dma_addr_t *addr)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 	void *memory;
 
 	if (WARN_ON_ONCE(!vrd))
@@ -61,7 +68,7 @@ static void *alloc(struct device *parent, size_t size, dma_addr_t *addr)
 
 static void release(struct device *parent, dma_addr_t addr)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 
 	if (!WARN_ON_ONCE(!vrd))
 		vrd_pool_free(&vrd->pool, addr);
@@ -69,7 +76,7 @@ static void release(struct device *parent, dma_addr_t addr)
 
 static size_t max_mapping(struct device *parent)
 {
-	struct vrd_device *vrd = vrd_find(parent);
+	struct vrd_device *vrd = vrd_behind(parent);
 
 	return vrd ? vrd->pool.max_mapping : SIZE_MAX;
 }
@@ -240,7 +247,8 @@ int vrd_hook(struct vrd_device *vrd)
 	vrd->parent_iommu = parent->dma_iommu;
 	parent->dma_iommu = false;
 #endif
-	set_dma_ops(parent, &parent_ops);
+	vrd->ops = parent_ops;
+	set_dma_ops(parent, &vrd->ops);
 	return reconsider_sync(parent);
 }
 

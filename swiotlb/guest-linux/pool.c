@@ -12,11 +12,15 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/unaligned.h>
 #include <linux/vmalloc.h>
 #include "vrd.h"
 
 /* Granules that a page takes; what is at least a page long starts on one, so that a backend can read into it directly. */
 #define VRD_PAGE_GRANULES	(PAGE_SIZE >> VRD_GRANULE_SHIFT)
+#define VRD_SMALL_COPY		64
+/* Granules of an allocation that lies in one word of the bitmap wherever it is. */
+#define VRD_SMALL		(VRD_PAGE_GRANULES == 2 ? 2 : 1)
 
 static unsigned int granules_of(size_t size)
 {
@@ -33,15 +37,67 @@ static void *memory_of(const struct vrd_pool *pool, unsigned int index)
 	return pool->vaddr + ((size_t)index << VRD_GRANULE_SHIFT);
 }
 
+static void mark(unsigned long *bitmap, unsigned long index, unsigned int count, bool used)
+{
+	unsigned long mask = (count == 1 ? 1UL : 3UL) << (index % BITS_PER_LONG);
+
+	if (count > VRD_SMALL) {
+		if (used)
+			bitmap_set(bitmap, index, count);
+		else
+			bitmap_clear(bitmap, index, count);
+	} else if (used) {
+		bitmap[index / BITS_PER_LONG] |= mask;
+	} else {
+		bitmap[index / BITS_PER_LONG] &= ~mask;
+	}
+}
+
+/* Every second bit: where a pair of granules may begin. */
+#define VRD_EVEN_BITS	(~0UL / 3)
+
+/*
+ * A granule, or a pair that starts on a page: nearly all that is ever mapped. The kernel's general search is four calls deep, which
+ * shows where calls are emulated. Areas other than the last end with a word.
+ */
+static unsigned long find_small(const unsigned long *bitmap, unsigned long end, unsigned long start, bool pair)
+{
+	unsigned long word = start / BITS_PER_LONG;
+	unsigned long free;
+
+	if (start >= end)
+		return end;
+	free = ~bitmap[word] & (~0UL << (start % BITS_PER_LONG));
+	for (;;) {
+		if (pair)
+			free &= free >> 1 & VRD_EVEN_BITS;
+		if (free)
+			return word * BITS_PER_LONG + __ffs(free);
+		if (++word * BITS_PER_LONG >= end)
+			return end;
+		free = ~bitmap[word];
+	}
+}
+
+static unsigned long find_free(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
+{
+	unsigned long index;
+
+	if (count > VRD_SMALL)
+		return bitmap_find_next_zero_area(pool->bitmap, area->end, area->lowest, count, align_mask);
+	index = find_small(pool->bitmap, area->end, area->lowest, count == 2);
+	return index + count <= area->end ? index : area->end;
+}
+
 static int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
 {
 	unsigned long flags, index;
 	int ret = -ENOSPC;
 
 	spin_lock_irqsave(&area->lock, flags);
-	index = bitmap_find_next_zero_area(pool->bitmap, area->end, area->lowest, count, align_mask);
+	index = find_free(pool, area, count, align_mask);
 	if (index < area->end) {
-		bitmap_set(pool->bitmap, index, count);
+		mark(pool->bitmap, index, count, true);
 		area->free -= count;
 		if (index == area->lowest)
 			area->lowest = index + count;
@@ -96,7 +152,7 @@ static void free_granules(struct vrd_pool *pool, unsigned int index)
 
 	pool->slots[index].size = 0;
 	spin_lock_irqsave(&area->lock, flags);
-	bitmap_clear(pool->bitmap, index, count);
+	mark(pool->bitmap, index, count, false);
 	area->free += count;
 	area->lowest = min(area->lowest, index);
 	spin_unlock_irqrestore(&area->lock, flags);
@@ -107,11 +163,13 @@ static int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
 {
 	unsigned int count = granules_of(size);
 	int index = alloc_granules(pool, count);
+	unsigned int i;
 
 	if (index >= 0) {
 		pool->slots[index].orig = orig;
 		pool->slots[index].size = size;
-		memset32(&pool->heads[index], index, count);
+		for (i = 0; i < count; i++)
+			pool->heads[index + i] = index;
 	}
 	return index;
 }
@@ -131,9 +189,22 @@ static int slot_of(struct vrd_pool *pool, dma_addr_t addr)
 	return head;
 }
 
+/* Headers and status bytes: no call, and no string move, which takes long to get going. */
+static __always_inline void copy_small(void *to, const void *from, size_t size)
+{
+	for (; size >= sizeof(u64); size -= sizeof(u64), to += sizeof(u64), from += sizeof(u64))
+		put_unaligned(get_unaligned((const u64 *)from), (u64 *)to);
+	for (; size; size--)
+		*(u8 *)to++ = *(const u8 *)from++;
+}
+
 /* Whole pages by the kernel's own page copy, which is never slower and where string moves are emulated many times as fast. */
 static void copy(void *to, const void *from, size_t size)
 {
+	if (size <= VRD_SMALL_COPY) {
+		copy_small(to, from, size);
+		return;
+	}
 	if (PAGE_ALIGNED((unsigned long)to | (unsigned long)from)) {
 		for (; size >= PAGE_SIZE; size -= PAGE_SIZE, to += PAGE_SIZE, from += PAGE_SIZE)
 			copy_page(to, (void *)from);

@@ -25,6 +25,8 @@
 #define VRD_USE_VIRTIO_MAP 1
 #elif !defined(CONFIG_ARCH_HAS_DMA_OPS)
 #error "needs a kernel with CONFIG_ARCH_HAS_DMA_OPS, or Linux 6.18 or newer"
+#else
+#include <linux/dma-map-ops.h>
 #endif
 
 /*
@@ -125,6 +127,7 @@ struct vrd_device {
 	bool cached;	/* mapped write-back, as asked for */
 #ifndef VRD_USE_VIRTIO_MAP
 	const struct dma_map_ops *parent_ops;
+	struct dma_map_ops ops;	/* the parent's while active */
 	bool parent_iommu;
 #endif
 };
