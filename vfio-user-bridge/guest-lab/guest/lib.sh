@@ -57,7 +57,7 @@ expected_complaints='module taints kernel|MP-BIOS bug: 8254 timer'
 
 # Kernel lines that a sound device must not cause; an emulated machine's own noise is not among these words.
 report_complaints() {
-  dmesg -r | sed -n 's/^<[0-4]>//p' | grep -iE 'virtio|vfio|pci|vd[a-z]|blk|I/O error|hung|BUG|WARNING|call trace' |
+  dmesg -r | sed -n 's/^<[0-4]>//p' | grep -iE 'virtio|vfio|fuse|pci|vd[a-z]|blk|I/O error|hung|BUG|WARNING|call trace' |
     grep -vE "$expected_complaints" | while read -r line; do
     say "complaint $line"
   done

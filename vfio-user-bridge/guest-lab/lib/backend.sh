@@ -17,8 +17,8 @@ declare -A BACKEND_PIDS=()
 backend_present() {
   case $LAB_DEVICE in
   java) [[ -x $BACKEND_LAUNCHER ]] || cannot "there is no backend to test at $BACKEND_LAUNCHER (LAB_BACKEND names another, LAB_DEVICE=qemu does without)" ;;
-  qemu | qsd) ;;
-  *) cannot "LAB_DEVICE must be java, qemu or qsd, not $LAB_DEVICE" ;;
+  qemu | qsd | virtiofsd) ;;
+  *) cannot "LAB_DEVICE must be java, qemu, qsd or virtiofsd, not $LAB_DEVICE" ;;
   esac
 }
 
@@ -120,6 +120,8 @@ backend_start_qsd() {
     -device "vhost-user-blk-pci,id=$id,chardev=$id-chr,disable-legacy=on,num-queues=$queues$(device_properties plain "$id")"
   )
 }
+
+backend_start_virtiofsd() { skip "virtiofsd serves no disk"; }
 
 # backend_stop ID SECONDS: asks it to stop; leaves its exit status in STATUS. False when it does not stop.
 backend_stop() {

@@ -4,8 +4,11 @@
 # Nothing here names a package host: debootstrap and apt use what this machine is configured with.
 CHROOT_PACKAGES=(fio e2fsprogs kmod pciutils busybox-static cpio fdisk mtools syslinux syslinux-common util-linux xz-utils)
 CHROOT_QEMU_PACKAGES=(qemu-system-x86 qemu-utils seabios)
+# virtio-fs: its yardstick and what works on a share.
+CHROOT_PACKAGES+=(virtiofsd stress-ng)
 HOST_PACKAGES=(debootstrap)
 GUEST_PROGRAMS=(/usr/bin/fio /usr/sbin/mkfs.ext4 /usr/sbin/e2fsck /usr/bin/lspci /usr/sbin/blkdiscard /usr/bin/fallocate)
+GUEST_PROGRAMS+=(/usr/bin/tar /usr/bin/cp /usr/bin/diff /usr/bin/find)
 GUEST_MODULES=(virtio_blk virtio_net net_failover failover ext4)
 
 # virtio-net: servers of the network the guest is in, and what looks at it from inside.

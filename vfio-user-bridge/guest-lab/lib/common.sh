@@ -10,6 +10,8 @@ PROJECT_DIR=$(cd "$LAB_DIR/../.." && pwd)
 LAB_CACHE=${VIRTIO_BACKEND_LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/virtio-backend/guest-lab}
 LAB_CHROOT=$LAB_CACHE/chroot
 LAB_PIDS=()
+# Mounts below the run directory, taken away when the scenario ends.
+LAB_MOUNTS=()
 LAB_RUN=
 
 # Exit status of everything that cannot work on this machine at all, as opposed to 1: a check failed.
@@ -95,7 +97,7 @@ run_dir() {
 inside() { printf '%s' "${1#"$LAB_CHROOT"}"; }
 
 lab_cleanup() {
-  local status=$? pid logs
+  local status=$? pid logs mounted
   trap - EXIT INT TERM HUP
   for pid in "${LAB_PIDS[@]}"; do
     kill -KILL "$pid" 2>/dev/null || true
@@ -103,6 +105,7 @@ lab_cleanup() {
   for pid in "${LAB_PIDS[@]}"; do
     wait "$pid" 2>/dev/null || true
   done
+  for mounted in "${LAB_MOUNTS[@]}"; do umount -l "$mounted" || true; done
   if [[ -n $LAB_RUN && -d $LAB_RUN ]]; then
     logs=$LAB_CACHE/logs/${LAB_NAME:-run}
     rm -rf -- "$logs"

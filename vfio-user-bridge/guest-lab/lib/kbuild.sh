@@ -11,7 +11,7 @@ build_kbuild() {
   done
   logged "$log" "apt-get update in the build chroot" in_chroot "$dir" apt-get update
   # With backports enabled apt refuses the headers unless libdw1t64 comes from there too.
-  logged "$log" "installing kernel headers" in_chroot "$dir" apt-get install -y --no-install-recommends "${packages[@]}" gcc make libdw1t64/trixie-backports
+  logged "$log" "installing kernel headers" in_chroot "$dir" apt-get install -y --no-install-recommends "${packages[@]}" gcc libc6-dev make libdw1t64/trixie-backports
   in_chroot "$dir" apt-get clean
 }
 

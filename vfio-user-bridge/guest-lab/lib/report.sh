@@ -31,7 +31,7 @@ scenario() {
   if (($# > 0)); then
     case $1 in
     --help | -h)
-      printf 'usage: %s [--help]\n%s\nLAB_DEVICE=java|qemu|qsd chooses who serves the disk (default java).\n' "$LAB_NAME" "$about"
+      printf 'usage: %s [--help]\n%s\nLAB_DEVICE=java|qemu|qsd|virtiofsd chooses who serves the disk or directory (default java).\n' "$LAB_NAME" "$about"
       exit 0
       ;;
     *)
