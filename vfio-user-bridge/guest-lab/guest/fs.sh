@@ -4,10 +4,14 @@ SHARE=/share
 TOOL=/lab/fstool
 chmod 755 "$TOOL" 2>/dev/null || true
 
-# share_up [DIRECTORY [TAG [OPTIONS]]]
+# share_at DIRECTORY TAG
+share_at() {
+  mkdir -p "$1"
+  mount -t virtiofs "$2" "$1" || die "the share $2 cannot be mounted"
+}
+
 share_up() {
-  mkdir -p "${1:-$SHARE}"
-  mount -t virtiofs ${3:+-o "$3"} "${2:-share}" "${1:-$SHARE}" || die "the share ${2:-share} cannot be mounted"
+  share_at "$SHARE" share
   say "mounted"
 }
 

@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 FS_TOOL=$LAB_CACHE/fstool/fstool
 FS_TAG=share
+# What virtiofsd does without being told, or with the options that it gets here.
+FS_JAVA_OPTIONS=(--allow-device-nodes)
 # auto, always or never, for both implementations.
 FS_CACHE=${LAB_FS_CACHE:-auto}
 
@@ -38,11 +40,11 @@ fs_start() {
 
 fs_start_java() {
   local id=$1 directory=$2 tag=$3 socket=$LAB_RUN/$1.sock err=$LAB_RUN/$1.backend-err
-  spawn "$LAB_RUN/$id.backend-out" "$err" "$BACKEND_LAUNCHER" fs "--socket-path=$socket" "--shared-dir=$directory" "--tag=$tag" --xattr \
+  spawn "$LAB_RUN/$id.backend-out" "$err" "$BACKEND_LAUNCHER" fs "--socket-path=$socket" "--shared-dir=$directory" "--tag=$tag" "${FS_JAVA_OPTIONS[@]}" \
     "--stats-file=$LAB_RUN/$id.stats.json" "${@:4}" "${BACKEND_EXTRA[@]}"
   wait_line "$err" '^listening on ' "${LAB_BACKEND_START_SECONDS:-300}" "$SPAWNED" || fail "the backend does not listen: $(tail -n 3 "$err")"
   BACKEND_PID=$(java_process "$SPAWNED")
-  BACKEND_PIDS[$id]=$BACKEND_PID
+  BACKEND_PIDS["$id"]=$BACKEND_PID
   DEVICE_ARGS+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"$id\",\"socket\":{\"path\":\"$(inside "$socket")\",\"type\":\"unix\"}}")
 }
 
@@ -54,7 +56,7 @@ fs_start_virtiofsd() {
     "$LAB_CHROOT" "--socket-path=$(inside "$socket")" "--shared-dir=$(inside "$directory")" --sandbox=chroot --xattr --announce-submounts "${@:4}"
   wait_line "$err" 'Waiting for vhost-user socket' 20 "$SPAWNED" || fail "virtiofsd does not listen: $(tail -n 3 "$err")"
   BACKEND_PID=$SPAWNED
-  BACKEND_PIDS[$id]=$BACKEND_PID
+  BACKEND_PIDS["$id"]=$BACKEND_PID
   DEVICE_ARGS+=(
     -chardev "socket,id=$id-chr,path=$(inside "$socket")"
     -device "vhost-user-fs-pci,id=$id,chardev=$id-chr,tag=$tag,queue-size=1024"

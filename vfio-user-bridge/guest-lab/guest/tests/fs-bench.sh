@@ -3,7 +3,7 @@
 # shellcheck source=../fs.sh
 . /lab/fs.sh
 tags=$(echo "$LAB_TAGS" | tr , ' ')
-for tag in $tags; do share_up "/mnt/$tag" "$tag"; done
+for tag in $tags; do share_at "/mnt/$tag" "$tag"; done
 
 # measure CASE TAG FILE FIELD FIO-OPTION...: one number of fio's terse format; with nothing cached in the guest.
 measure() {

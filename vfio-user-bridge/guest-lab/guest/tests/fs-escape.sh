@@ -16,12 +16,12 @@ say "raced"
 
 mkdir -p $SHARE/leave/deep
 echo inside >$SHARE/leave/deep/file
-cd $SHARE/leave/deep
+cd $SHARE/leave/deep || die "no way in"
 say "standing"
 hear moved
 forget
 seen=$(cat file 2>&1) || true
-! ls .. 2>&1 | grep -q "$LAB_CANARY" || die "ESCAPED: the parent of a directory that was moved out is listed"
+! find .. 2>&1 | grep -q "$LAB_CANARY" || die "ESCAPED: the parent of a directory that was moved out is listed"
 for path in ../../in ../../victim ../../sub/in; do
   ! grep -q "$LAB_CANARY" $path 2>/dev/null || die "ESCAPED: $path of a directory that was moved out is read"
 done

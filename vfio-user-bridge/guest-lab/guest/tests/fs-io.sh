@@ -134,7 +134,7 @@ part_locks() {
 fill() { dd if=/dev/zero of="$1" bs=64k 2>&1; }
 
 part_full() {
-  share_up /small small
+  share_at /small small
   echo kept >/small/kept
   fill /small/big >/tmp/out && die "a full disk takes everything"
   want "a full disk says ENOSPC" grep -q 'No space left on device' /tmp/out
