@@ -153,7 +153,20 @@ static char *description(void)
 }
 
 static char made[128], *pristine;
-static bool changed = true;
+static bool changed = true, unseen;
+
+/* Before t goes: what the calls since its last description have done to it, which should be nothing. */
+static void last_look(void)
+{
+	char *now;
+
+	if (!unseen)
+		return;
+	now = description();
+	printf("left of %s: %s |%s\n", made, strcmp(now, pristine) ? "changed" : "ok", now);
+	free(now);
+	unseen = false;
+}
 
 bool begin(const char *format, ...)
 {
@@ -165,6 +178,7 @@ bool begin(const char *format, ...)
 	va_end(arguments);
 	if (!changed && !strcmp(key, made))
 		return false;
+	last_look();
 	memcpy(made, key, sizeof made);
 	changed = true;
 	remove_tree(home, "t");
@@ -180,13 +194,20 @@ void ready(void)
 	pristine = description();
 }
 
-void end(int error)
+void end(int error, bool looked)
 {
 	char *now;
 
 	become(ROOT);
 	umask(0);
 	must(fchdir(home), "fchdir");
+	if (error || looked) {
+		printf(": %s\n", error_name(error));
+		changed = false;
+		unseen = true;
+		return;
+	}
+	unseen = false;
 	now = description();
 	changed = strcmp(now, pristine) != 0;
 	printf(": %s |%s\n", error_name(error), now);
@@ -233,8 +254,7 @@ int posix_main(int argc, char **argv)
 	for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
 		if (argc < 3 || !strcmp(argv[2], parts[p].name))
 			parts[p].run();
-	become(ROOT);
-	must(fchdir(home), "fchdir");
+	last_look();
 	remove_tree(home, "t");
 	return fflush(stdout) ? 1 : 0;
 }

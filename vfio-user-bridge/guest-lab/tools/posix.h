@@ -15,6 +15,8 @@ struct call {
 	/* An error number, 0 when it worked. */
 	int (*run)(const char *path, long number);
 	long number;
+	/* It only looks: nothing needs to be described after it. */
+	bool looks;
 };
 extern const struct call calls[];
 extern const size_t call_count;
@@ -37,8 +39,9 @@ bool begin(const char *key, ...) __attribute__((format(printf, 1, 2)));
 /* After the making: from here on everything that changes is an effect of the call. */
 void ready(void);
 int run_as(int who, const struct call *call, const char *path);
-/* Ends a line: the answer and what is there now. */
-void end(int error);
+/* Ends a line: the answer and, when the call may have changed something, what is there now. What a call changed although it failed shows in the
+   next description of the same t, at the latest before it is removed. */
+void end(int error, bool looked);
 
 void calls_by_kind(void);
 void calls_by_directory(void);

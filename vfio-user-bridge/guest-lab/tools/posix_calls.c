@@ -167,15 +167,15 @@ static int c_fcntl(const char *p, long type)
 }
 
 const struct call calls[] = {
-	{"open-r", c_open, O_RDONLY}, {"open-w", c_open, O_WRONLY}, {"open-rw", c_open, O_RDWR},
+	{"open-r", c_open, O_RDONLY, true}, {"open-w", c_open, O_WRONLY, true}, {"open-rw", c_open, O_RDWR, true},
 	{"open-creat", c_open, O_RDWR | O_CREAT}, {"open-excl", c_open, O_RDWR | O_CREAT | O_EXCL}, {"open-trunc", c_open, O_WRONLY | O_TRUNC},
-	{"open-creat-trunc-r", c_open, O_RDONLY | O_CREAT | O_TRUNC}, {"open-directory", c_open, O_RDONLY | O_DIRECTORY},
-	{"open-nofollow", c_open, O_RDONLY | O_NOFOLLOW}, {"open-creat-nofollow", c_open, O_RDWR | O_CREAT | O_NOFOLLOW},
-	{"open-path", c_open, O_PATH}, {"open-path-nofollow", c_open, O_PATH | O_NOFOLLOW}, {"open-noatime", c_open, O_RDONLY | O_NOATIME},
-	{"open-creat-directory", c_open, O_RDONLY | O_CREAT | O_DIRECTORY}, {"open-w-directory", c_open, O_WRONLY | O_DIRECTORY},
-	{"open-direct", c_open, O_RDONLY | O_DIRECT},
-	{"write", c_write, O_WRONLY}, {"write-append", c_write, O_WRONLY | O_APPEND}, {"write-rdonly", c_write, O_RDONLY},
-	{"write-sync", c_write, O_WRONLY | O_SYNC}, {"read", c_read, O_RDONLY}, {"read-wronly", c_read, O_WRONLY},
+	{"open-creat-trunc-r", c_open, O_RDONLY | O_CREAT | O_TRUNC}, {"open-directory", c_open, O_RDONLY | O_DIRECTORY, true},
+	{"open-nofollow", c_open, O_RDONLY | O_NOFOLLOW, true}, {"open-creat-nofollow", c_open, O_RDWR | O_CREAT | O_NOFOLLOW},
+	{"open-path", c_open, O_PATH, true}, {"open-path-nofollow", c_open, O_PATH | O_NOFOLLOW, true}, {"open-noatime", c_open, O_RDONLY | O_NOATIME, true},
+	{"open-creat-directory", c_open, O_RDONLY | O_CREAT | O_DIRECTORY}, {"open-w-directory", c_open, O_WRONLY | O_DIRECTORY, true},
+	{"open-direct", c_open, O_RDONLY | O_DIRECT, true},
+	{"write", c_write, O_WRONLY}, {"write-append", c_write, O_WRONLY | O_APPEND}, {"write-rdonly", c_write, O_RDONLY, true},
+	{"write-sync", c_write, O_WRONLY | O_SYNC}, {"read", c_read, O_RDONLY, true}, {"read-wronly", c_read, O_WRONLY, true},
 	{"tmpfile", c_tmpfile, O_RDWR}, {"tmpfile-w", c_tmpfile, O_WRONLY}, {"tmpfile-excl", c_tmpfile, O_RDWR | O_EXCL}, {"tmpfile-r", c_tmpfile, O_RDONLY},
 	{"chmod-640", c_chmod, 0640}, {"chmod-4755", c_chmod, 04755}, {"chmod-2755", c_chmod, 02755}, {"chmod-1777", c_chmod, 01777}, {"chmod-7777", c_chmod, 07777},
 	{"lchmod-600", c_lchmod, 0600},
@@ -185,34 +185,34 @@ const struct call calls[] = {
 	{"mknod-char", c_mknod, S_IFCHR | 0600}, {"mknod-block", c_mknod, S_IFBLK | 0600}, {"mknod-socket", c_mknod, S_IFSOCK | 0755},
 	{"mknod-dir", c_mknod, S_IFDIR | 0755}, {"mknod-bad", c_mknod, 0160000 | 0644},
 	{"symlink", c_symlink, 5}, {"symlink-empty", c_symlink, 0}, {"symlink-4095", c_symlink, 4095}, {"symlink-4096", c_symlink, 4096},
-	{"readlink", c_readlink, 64}, {"readlink-1", c_readlink, 1}, {"readlink-0", c_readlink, 0},
+	{"readlink", c_readlink, 64, true}, {"readlink-1", c_readlink, 1, true}, {"readlink-0", c_readlink, 0, true},
 	{"link-from", c_link_from, 0}, {"link-from-follow", c_link_from, AT_SYMLINK_FOLLOW}, {"link-to", c_link_to, 0},
 	{"rename-from", c_rename_from, 0}, {"rename-from-noreplace", c_rename_from, RENAME_NOREPLACE}, {"rename-from-bad", c_rename_from, 128},
 	{"rename-from-noreplace-exchange", c_rename_from, RENAME_NOREPLACE | RENAME_EXCHANGE},
-	{"unlink", c_unlink, 0}, {"rmdir", c_unlink, AT_REMOVEDIR}, {"opendir", c_opendir, 0}, {"chdir", c_chdir, 0},
+	{"unlink", c_unlink, 0}, {"rmdir", c_unlink, AT_REMOVEDIR}, {"opendir", c_opendir, 0, true}, {"chdir", c_chdir, 0, true},
 	{"truncate-5", c_truncate, 5}, {"truncate-0", c_truncate, 0}, {"truncate-5000", c_truncate, 5000}, {"truncate-minus", c_truncate, -1},
 	{"truncate-huge", c_truncate, LONG_MAX},
-	{"stat", c_stat, 0}, {"lstat", c_stat, AT_SYMLINK_NOFOLLOW}, {"access-r", c_access, R_OK}, {"access-w", c_access, W_OK}, {"access-x", c_access, X_OK},
-	{"statfs", c_statfs, 0},
+	{"stat", c_stat, 0, true}, {"lstat", c_stat, AT_SYMLINK_NOFOLLOW, true}, {"access-r", c_access, R_OK, true}, {"access-w", c_access, W_OK, true}, {"access-x", c_access, X_OK, true},
+	{"statfs", c_statfs, 0, true},
 	{"utime-set", c_utime, 0}, {"utime-now", c_utime, 1}, {"utime-omit", c_utime, 2}, {"utime-now-omit", c_utime, 3}, {"utime-bad", c_utime, 4},
 	{"utime-null", c_utime, 5}, {"lutime-set", c_utime, 16}, {"lutime-now", c_utime, 17},
 	{"setxattr-user", c_setxattr, 0}, {"setxattr-trusted", c_setxattr, 1}, {"setxattr-security", c_setxattr, 2}, {"setxattr-bogus", c_setxattr, 3},
 	{"setxattr-noname", c_setxattr, 4}, {"setxattr-noprefix", c_setxattr, 5}, {"setxattr-replace", c_setxattr, XATTR_REPLACE << 4},
 	{"setxattr-create", c_setxattr, XATTR_CREATE << 4}, {"lsetxattr-user", c_lsetxattr, 0}, {"lsetxattr-trusted", c_lsetxattr, 1},
-	{"getxattr-missing", c_getxattr, 6}, {"getxattr-bogus", c_getxattr, 3}, {"removexattr-missing", c_removexattr, 6}, {"listxattr", c_listxattr, 256},
-	{"listxattr-0", c_listxattr, 0},
+	{"getxattr-missing", c_getxattr, 6, true}, {"getxattr-bogus", c_getxattr, 3, true}, {"removexattr-missing", c_removexattr, 6}, {"listxattr", c_listxattr, 256, true},
+	{"listxattr-0", c_listxattr, 0, true},
 	{"fallocate", c_fallocate, 0}, {"fallocate-keep", c_fallocate, FALLOC_FL_KEEP_SIZE}, {"punch", c_fallocate, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE},
 	{"punch-nokeep", c_fallocate, FALLOC_FL_PUNCH_HOLE}, {"zero-range", c_fallocate, FALLOC_FL_ZERO_RANGE}, {"collapse", c_fallocate, FALLOC_FL_COLLAPSE_RANGE},
 	{"insert", c_fallocate, FALLOC_FL_INSERT_RANGE},
-	{"getflags", c_getflags, 0}, {"flock", c_flock, 0}, {"lock-r", c_fcntl, F_RDLCK}, {"lock-w", c_fcntl, F_WRLCK},
+	{"getflags", c_getflags, 0, true}, {"flock", c_flock, 0, true}, {"lock-r", c_fcntl, F_RDLCK, true}, {"lock-w", c_fcntl, F_WRLCK, true},
 };
 const size_t call_count = sizeof calls / sizeof *calls;
 
 
 const struct call accesses[] = {
-	{"open-r", c_open, O_RDONLY}, {"open-w", c_open, O_WRONLY}, {"open-trunc", c_open, O_RDWR | O_TRUNC}, {"access-x", c_access, X_OK},
+	{"open-r", c_open, O_RDONLY, true}, {"open-w", c_open, O_WRONLY, true}, {"open-trunc", c_open, O_RDWR | O_TRUNC}, {"access-x", c_access, X_OK, true},
 	{"truncate", c_truncate, 3}, {"utime-now", c_utime, 1}, {"utime-set", c_utime, 0}, {"chmod", c_chmod, 0644}, {"setxattr", c_setxattr, 0},
-	{"listxattr", c_listxattr, 256}, {"opendir", c_opendir, 0}, {"chdir", c_chdir, 0},
+	{"listxattr", c_listxattr, 256, true}, {"opendir", c_opendir, 0, true}, {"chdir", c_chdir, 0, true},
 };
 
 static int c_create_in(const char *p, long x) { char b[64]; (void)x; snprintf(b, sizeof b, "%s/n", p); return closed(open(b, O_CREAT | O_EXCL | O_RDWR, 0666)); }
@@ -223,7 +223,7 @@ static int c_move_in(const char *p, long x) { char b[64]; (void)x; snprintf(b, s
 static int c_over_in(const char *p, long x) { char b[64]; (void)x; closed(open("t/other", O_WRONLY | O_CREAT, 0644)); snprintf(b, sizeof b, "%s/in", p); return errno_of(rename("t/other", b)); }
 
 
-const struct call inside[] = {{"create", c_create_in, 0}, {"mkdir", c_mkdir_in, 0}, {"stat", c_stat_in, 0}, {"unlink", c_unlink_in, 0},
+const struct call inside[] = {{"create", c_create_in, 0}, {"mkdir", c_mkdir_in, 0}, {"stat", c_stat_in, 0, true}, {"unlink", c_unlink_in, 0},
 	     {"move-out", c_move_in, 0}, {"move-over", c_over_in, 0}};
 
 /* What makes something new. */
@@ -236,4 +236,4 @@ const struct call changes[] = {{"write", c_write, O_WRONLY}, {"append", c_write,
 	      {"truncate-same", c_truncate, 10}, {"open-trunc", c_open, O_WRONLY | O_TRUNC}, {"fallocate", c_fallocate, 0},
 	      {"punch", c_fallocate, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}, {"chown-keep", c_chown, 0xffffffff},
 	      {"chown-same", c_chown, 1001L << 16 | 1001}, {"chown-group", c_chown, 0xffff0000L | 1001}, {"utime", c_utime, 1},
-	      {"setxattr", c_setxattr, 0}, {"read", c_read, O_RDONLY}};
+	      {"setxattr", c_setxattr, 0}, {"read", c_read, O_RDONLY, true}};

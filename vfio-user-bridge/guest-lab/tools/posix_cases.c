@@ -23,7 +23,7 @@ void calls_by_kind(void)
 					make(kind, "t/x");
 				ready();
 				printf("%s %s %s", calls[c].name, kind_names[kind], actor_names[who[w]]);
-				end(run_as(who[w], &calls[c], "t/x"));
+				end(run_as(who[w], &calls[c], "t/x"), calls[c].looks);
 			}
 }
 
@@ -44,7 +44,7 @@ void calls_by_directory(void)
 				}
 				ready();
 				printf("in-%04o %s %s other", modes[m], calls[c].name, kind_names[kinds[k]]);
-				end(run_as(OTHER, &calls[c], "t/x"));
+				end(run_as(OTHER, &calls[c], "t/x"), calls[c].looks);
 			}
 }
 
@@ -68,7 +68,7 @@ void calls_by_name(void)
 			}
 			ready();
 			printf("name-%s %s", names[n][0], calls[c].name);
-			end(run_as(ROOT, &calls[c], names[n][1]));
+			end(run_as(ROOT, &calls[c], names[n][1]), calls[c].looks);
 		}
 }
 
@@ -92,7 +92,7 @@ void pairs(void)
 				}
 				ready();
 				printf("%s %s %s", how[h].name, kind_names[from], kind_names[to]);
-				end(errno_of(h == 0 ? link("t/x", "t/y") : renameat2(AT_FDCWD, "t/x", AT_FDCWD, "t/y", how[h].flags)));
+				end(errno_of(h == 0 ? link("t/x", "t/y") : renameat2(AT_FDCWD, "t/x", AT_FDCWD, "t/y", how[h].flags)), false);
 			}
 }
 
@@ -110,7 +110,7 @@ void permissions(void)
 					}
 					ready();
 					printf("mode-%04o %s %s %s", modes[m], accesses[a].name, kind_names[kind], actor_names[who]);
-					end(run_as(who, &accesses[a], "t/x"));
+					end(run_as(who, &accesses[a], "t/x"), accesses[a].looks);
 				}
 }
 
@@ -130,7 +130,7 @@ void directories(void)
 					}
 					ready();
 					printf("dir-%04o-of-%s %s %s", modes[m], holder ? "other" : "owner", inside[i].name, actor_names[who]);
-					end(run_as(who, &inside[i], "t/x"));
+					end(run_as(who, &inside[i], "t/x"), inside[i].looks);
 				}
 }
 
@@ -151,7 +151,7 @@ void inheritance(void)
 					ready();
 					umask(masks[k]);
 					printf("new-in-%04o umask-%03o %s %s", modes[d], masks[k], makers[c].name, actor_names[who]);
-					end(run_as(who, &makers[c], "t/x"));
+					end(run_as(who, &makers[c], "t/x"), makers[c].looks);
 				}
 }
 
@@ -173,7 +173,7 @@ void privileges(void)
 				}
 				ready();
 				printf("setid-%04o %s %s", modes[m], changes[c].name, actor_names[who]);
-				end(run_as(who, &changes[c], "t/x"));
+				end(run_as(who, &changes[c], "t/x"), changes[c].looks);
 			}
 }
 
@@ -208,6 +208,6 @@ void times(void)
 				if (there[i] && lstat(path[i], &after[i]) == 0)
 					printf(" %s%s%s", i ? "directory" : "object", same_time(before[i].st_mtim, after[i].st_mtim) ? "" : "-m",
 					       same_time(before[i].st_ctim, after[i].st_ctim) ? "" : "-c");
-			end(error);
+			end(error, calls[c].looks);
 		}
 }

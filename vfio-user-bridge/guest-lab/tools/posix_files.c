@@ -52,7 +52,7 @@ void attribute_limits(void)
 	answer("xattr user.* by owner", setxattr("t/x", "user.o", "v", 1, 0));
 	answer("xattr trusted.* read by owner", getxattr("t/x", "trusted.o", value, 10));
 	printf("xattr end");
-	end(0);
+	end(0, false);
 }
 
 void open_files(void)
@@ -212,6 +212,6 @@ void open_files(void)
 	closedir(stream);
 	answer("rmdir afterwards", rmdir("t/many"));
 	printf("open files end");
-	end(0);
+	end(0, false);
 }
 
