@@ -5,7 +5,7 @@
 CHROOT_PACKAGES=(fio e2fsprogs kmod pciutils busybox-static cpio fdisk mtools syslinux syslinux-common util-linux xz-utils)
 CHROOT_QEMU_PACKAGES=(qemu-system-x86 qemu-utils seabios)
 # virtio-fs: its yardstick and what works on a share.
-CHROOT_PACKAGES+=(virtiofsd stress-ng)
+CHROOT_PACKAGES+=(virtiofsd stress-ng btrfs-progs)
 HOST_PACKAGES=(debootstrap)
 GUEST_PROGRAMS=(/usr/bin/fio /usr/sbin/mkfs.ext4 /usr/sbin/e2fsck /usr/bin/lspci /usr/sbin/blkdiscard /usr/bin/fallocate)
 GUEST_PROGRAMS+=(/usr/bin/tar /usr/bin/cp /usr/bin/diff /usr/bin/find)

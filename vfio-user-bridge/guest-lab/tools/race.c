@@ -24,10 +24,13 @@ int swap_main(int argc, char **argv)
 	puts("swapping");
 	fflush(stdout);
 	/* An even number of times: in the end everything is where it was. */
-	for (; !stop || count % 2; count++)
+	for (; !stop || count % 2; count++) {
+		/* The other side is to get its turn with the directory too. */
+		usleep((useconds_t)(count * 7 % 100));
 		for (int i = 1; i < argc; i += 2)
 			if (renameat2(AT_FDCWD, argv[i], AT_FDCWD, argv[i + 1], RENAME_EXCHANGE) < 0)
 				die("%s: %s", argv[i], strerror(errno));
+	}
 	printf("%lu\n", count);
 	return 0;
 }
