@@ -3,7 +3,7 @@
 FS_TOOL=$LAB_CACHE/fstool/fstool
 FS_TAG=share
 # What virtiofsd does without being told, or with the options that it gets here.
-FS_JAVA_OPTIONS=(--allow-device-nodes)
+FS_JAVA_OPTIONS=(--xattr --allow-device-nodes)
 # auto, always or never, for both implementations.
 FS_CACHE=${LAB_FS_CACHE:-auto}
 
