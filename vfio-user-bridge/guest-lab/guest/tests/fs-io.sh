@@ -105,10 +105,11 @@ part_locks() {
     want "$kind: other requests are served while nine wait" sh -c "head -c 300000 /dev/urandom >$SHARE/beside && sync && rm $SHARE/beside"
     # shellcheck disable=SC2086 # several
     kill -9 $waiters
-    for waiter in $waiters; do wait "$waiter" 2>/dev/null || true; done
-    passed "$kind: eight that waited are killed"
     say "waiting $kind"
-    want "$kind: got as soon as the host lets go" until_true 100 grep -q taken /tmp/held
+    want "$kind: got when the host lets go" until_true 100 grep -q taken /tmp/held
+    # Linux's virtiofs tells a device nothing of signals: who is killed while he waits for a lock gets it first, and then lets go.
+    for waiter in $waiters; do wait "$waiter" 2>/dev/null || true; done
+    passed "$kind: eight that waited too and were killed meanwhile have let go"
     say "got $kind"
     hear tried
     release
@@ -117,8 +118,7 @@ part_locks() {
     held $kind wait
     until_true 50 grep -q waiting /tmp/held
     usleep 300000
-    release
-    passed "$kind: a process that waits can be killed"
+    kill -9 "$holder"
     say "interrupted $kind"
     hear checked
   done
