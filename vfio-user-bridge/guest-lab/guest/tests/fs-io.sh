@@ -67,7 +67,10 @@ part_open() {
   say "renamed"
 }
 
-part_statfs() { value "statfs $(stat -f -c '%S %b %c %l' $SHARE)"; }
+part_statfs() {
+  value "statfs $(stat -f -c '%S %b %c %l' $SHARE)"
+  say "told"
+}
 
 # held KIND: takes the lock in the background, in $holder.
 held() {
