@@ -148,7 +148,7 @@ part_full() {
   want "there is room again after rm" sh -c 'head -c 8m /dev/urandom >/small/again && sync && rm /small/again'
   count=0
   mkdir /small/many
-  while : 2>/tmp/out >/small/many/f$count; do
+  while touch /small/many/f$count 2>/tmp/out; do
     count=$((count + 1))
     [ $count -lt 400 ] || die "256 inodes hold 400 files"
   done
