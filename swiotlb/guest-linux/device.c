@@ -191,6 +191,15 @@ release:
 	return ret;
 }
 
+/* A probe that failed, as it does when the device insists on its region and this module is not there yet, leaves the device failed until it is reset. */
+static void revive(struct virtio_device *vdev)
+{
+	if (!(vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FAILED))
+		return;
+	virtio_reset_device(vdev);
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+}
+
 /* A driver is about to probe the device; the device lock is held. */
 void vrd_attach(struct virtio_device *vdev, enum vrd_preference preference)
 {
@@ -202,6 +211,7 @@ void vrd_attach(struct virtio_device *vdev, enum vrd_preference preference)
 		return;
 	if (vrd_region_find(to_pci_dev(vdev->dev.parent), offered_features(vdev, vdev->config), preference, &region))
 		return;
+	revive(vdev);
 	/* Nobody unloads this module while a driver works through it. */
 	if (!try_module_get(THIS_MODULE))
 		return;
