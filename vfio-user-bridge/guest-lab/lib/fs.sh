@@ -53,7 +53,7 @@ fs_start_virtiofsd() {
   local id=$1 directory=$2 tag=$3 socket=$LAB_RUN/$1.sock err=$LAB_RUN/$1.backend-err
   # shellcheck disable=SC2016 # expanded by the inner shell
   spawn "$LAB_RUN/$id.backend-out" "$err" unshare --mount bash -c 'mount -t proc proc "$1/proc" && exec chroot "$1" /usr/libexec/virtiofsd "${@:2}"' bash \
-    "$LAB_CHROOT" "--socket-path=$(inside "$socket")" "--shared-dir=$(inside "$directory")" --sandbox=chroot --xattr --announce-submounts "${@:4}"
+    "$LAB_CHROOT" "--socket-path=$(inside "$socket")" "--shared-dir=$(inside "$directory")" --sandbox=chroot --rlimit-nofile=0 --xattr --announce-submounts "${@:4}"
   wait_line "$err" 'Waiting for vhost-user socket' 20 "$SPAWNED" || fail "virtiofsd does not listen: $(tail -n 3 "$err")"
   BACKEND_PID=$SPAWNED
   BACKEND_PIDS["$id"]=$BACKEND_PID
