@@ -28,7 +28,7 @@ public final class Credentials {
     private boolean keepsSetId = true;
     private int mask;
 
-    /** Takes the calling thread over: its umask becomes its own, and 0. */
+    /** Takes the calling thread over: its umask becomes its own, and 0; it is in no group but its own. */
     public Credentials() {
         FileCalls.unshare(CLONE_FS);
         FileCalls.umask(0);

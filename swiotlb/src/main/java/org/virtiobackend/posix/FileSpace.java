@@ -1,5 +1,6 @@
 package org.virtiobackend.posix;
 
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 
 /** Length, holes, copies and durability of open files. All answer a negative error number on failure. */
@@ -81,6 +82,8 @@ public final class FileSpace {
         }
         fields.putLong(0, hard);
         fields.putLong(8, hard);
-        return FileCalls.setrlimit(resource, limit.address()) == 0 ? hard : soft;
+        long now = FileCalls.setrlimit(resource, limit.address()) == 0 ? hard : soft;
+        Reference.reachabilityFence(limit);
+        return now;
     }
 }

@@ -1,5 +1,6 @@
 package org.virtiobackend.posix;
 
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 
 /**
@@ -55,7 +56,9 @@ public final class Landlock implements AutoCloseable {
         NativeBuffer attributes = NativeBuffer.allocate(8);
         attributes.buffer().putLong(0, handled);
         long fd = FileCalls.syscall(SYS_CREATE_RULESET, attributes.address(), 8, 0, 0, 0);
-        return new Landlock(Fd.adopt((int) ErrnoException.check(fd, "landlock ruleset")), handled);
+        ErrnoException.check(fd, "landlock ruleset");
+        Reference.reachabilityFence(attributes);
+        return new Landlock(Fd.adopt((int) fd), handled);
     }
 
     /** Allows something to a file, or to all that is beneath a directory. */
@@ -66,6 +69,7 @@ public final class Landlock implements AutoCloseable {
         fields.putInt(8, beneath.value());
         long result = FileCalls.syscall(SYS_ADD_RULE, ruleset.value(), PATH_BENEATH, rule.address(), 0, 0);
         ErrnoException.check(result, "landlock rule");
+        Reference.reachabilityFence(rule);
     }
 
     /** Takes effect for the calling thread, which also gives up ever gaining privileges. */

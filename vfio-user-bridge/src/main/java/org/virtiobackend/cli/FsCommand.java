@@ -220,7 +220,7 @@ public final class FsCommand implements ServingCommand {
                 ids("--translate-gid", gidRules),
                 xattrMap(),
                 MAX_FILES,
-                each - each / 4,
+                each - each / 4 - each / 16,
                 each / 4);
     }
 

@@ -8,6 +8,7 @@ import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
 import org.virtiobackend.devices.fs.passthrough.IdMap;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.posix.Credentials;
 import org.virtiobackend.posix.Errno;
 
 /** As whom things are done on the host (class 32). Needs root: nobody else can act for others. */
@@ -72,6 +74,27 @@ class CredentialsTest {
                 fs.createMessage(ROOT, "g", O_RDWR, 0666, 0).as(1234, 5678).group(4242);
         entry(fs.call(inGroup, 144));
         assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error(), "the group was that request's");
+    }
+
+    @Test
+    void groupsOfWhoStartedTheProcessHelpNoSender() throws Exception {
+        Files.setAttribute(root, "unix:mode", 0775);
+        Files.setAttribute(root, "unix:gid", 4242);
+        fs.close();
+        AtomicReference<Exception> failed = new AtomicReference<>();
+        Thread starter = new Thread(() -> {
+            Credentials own = new Credentials();
+            assertEquals(0, own.become(0, 0, 4242)); // inherited by every thread that is started now
+            try {
+                fs = new FsFixture(root, PassthroughOptions.defaults());
+            } catch (Exception e) {
+                failed.set(e);
+            }
+        });
+        starter.start();
+        starter.join();
+        assertNull(failed.get());
+        assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error());
     }
 
     @Test

@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -18,6 +20,7 @@ import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.PassthroughServer;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
 import org.virtiobackend.dma.DmaMap;
+import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.io.IoPool;
@@ -51,6 +54,7 @@ final class FsFixture implements AutoCloseable {
     private final DmaMap dmaMap = new DmaMap();
     private final WorkerPool workers;
     private final DeviceRuntime runtime;
+    private final SplitDriverQueue requestQueue;
     ByteOrder order = ByteOrder.LITTLE_ENDIAN;
 
     /** A session has begun, with everything that the server offers. */
@@ -86,7 +90,8 @@ final class FsFixture implements AutoCloseable {
         runtime = DeviceRuntime.start(device, FEATURES, configs, dmaMap::newSpace, workers, events);
         dmaMap.setUser(runtime::refreshMemory);
         hiprio = new FuseDriver(queues[0], memory, () -> runtime.kick(0));
-        requests = new FuseDriver(queues[1], memory, () -> runtime.kick(1));
+        requestQueue = queues[1];
+        requests = new FuseDriver(requestQueue, memory, () -> runtime.kick(1));
         assertEquals(0, init(7, 46, -1L).error());
     }
 
@@ -130,6 +135,34 @@ final class FsFixture implements AutoCloseable {
             answer = driver.poll();
         }
         return answer;
+    }
+
+    /** Sends a request whose reply has the same memory {@code times} times; returns the header of the answer and its used length. */
+    FuseAnswer callOverlapping(FuseMessage message, int bytes, int times) {
+        byte[] request = message.build(2);
+        DmaBuffer out = memory.allocate(request.length, 8);
+        out.memory().put(out.offset(), request, 0, request.length);
+        DmaBuffer header = memory.allocate(16, 8);
+        DmaBuffer[] in = new DmaBuffer[1 + times];
+        Arrays.fill(in, memory.allocate(bytes, 4096));
+        in[0] = header;
+        assertTrue(requestQueue.add(new DmaBuffer[] {out}, 1, in, in.length) >= 0);
+        requestQueue.publish();
+        runtime.kick(1);
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (requestQueue.pollUsed() < 0) {
+            assertTrue(System.nanoTime() < deadline, "an answer in time");
+            Thread.onSpinWait();
+        }
+        byte[] copy = new byte[16];
+        header.memory().get(header.offset(), copy);
+        ByteBuffer answer = ByteBuffer.wrap(copy).order(order);
+        return new FuseAnswer(
+                answer.getLong(8),
+                answer.getInt(4),
+                ByteBuffer.allocate(0),
+                answer.getInt(0) & 0xffff_ffffL,
+                requestQueue.usedLength());
     }
 
     /** What a change of the memory map does to the device: all chains come back in between. */

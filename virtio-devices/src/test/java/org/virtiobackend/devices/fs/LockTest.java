@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.*;
 import static org.virtiobackend.devices.fs.FsFixture.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -109,6 +110,52 @@ class LockTest {
                 fs.call(fs.message(FUSE_FLUSH, node).u64(fh).u32(0).u32(0).u64(1), 0)
                         .error());
         assertEquals(0, set(2, WRITE, 0, 9));
+    }
+
+    @Test
+    void releasingTheOpenFileDropsLocksOfAnOwnerThatNeverClosed() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        long other = fs.handle(node, O_RDWR);
+        assertEquals(0, fs.release(node, other).error());
+        assertEquals(-Errno.EAGAIN, set(2, WRITE, 0, 9), "locked through the one that is still open");
+        assertEquals(0, fs.release(node, fh).error());
+        fh = fs.handle(node, O_RDWR);
+        assertEquals(0, set(2, WRITE, 0, 9));
+        assertEquals(0, fs.release(node, fh).error());
+        NativeBuffer memory = NativeBuffer.allocate(FileLocks.BYTES);
+        assertEquals(0, FileLocks.setRange(host.value(), WRITE, 0, 9, memory), "nor for the host");
+        fs.forget(node, 1);
+        assertEquals(1, fs.server.inodeCount());
+    }
+
+    @Test
+    void aReadOnlyDirectoryIsNotOpenedForWritingByALock() throws Exception {
+        fs.close();
+        Path program = Files.copy(Path.of("/bin/true"), root.resolve("program"));
+        fs = new FsFixture(root, PassthroughOptions.defaults().withReadOnly());
+        node = fs.node(ROOT, "program");
+        fh = fs.handle(node, O_RDONLY);
+        assertEquals(0, set(1, READ, 0, 9));
+        // a file that is open for writing cannot be executed: ETXTBSY
+        assertEquals(0, new ProcessBuilder(program.toString()).start().waitFor());
+        assertEquals(-Errno.EBADF, set(1, WRITE, 0, 9));
+    }
+
+    @Test
+    void beginningInTheOtherByteOrderEndsAWait() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        long waiting = fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0);
+        assertEquals(0, fs.getattr(node).error());
+        fs.order = ByteOrder.BIG_ENDIAN;
+        FuseMessage init = fs.message(FUSE_INIT, 0).u32(7).u32(46).u32(0).u32(0);
+        fs.requests.send(init, 64);
+        FuseAnswer first = fs.await(fs.requests);
+        FuseAnswer second = fs.await(fs.requests);
+        FuseAnswer ended = first.unique() == waiting ? first : second;
+        FuseAnswer begun = ended == first ? second : first;
+        assertEquals(-Errno.ENOLCK, ended.error());
+        assertEquals(7, begun.u32(0));
+        assertEquals(80, begun.length());
     }
 
     @Test

@@ -97,6 +97,16 @@ final class DirectoryHandle extends Handle {
         return to - from;
     }
 
+    /** Drops what was read ahead when too many open directories have something: how many there are is up to the driver. */
+    void pause() {
+        if (buffer != null && pool.lent() > BufferPool.CROWD) {
+            giveBack();
+            at = 0;
+            end = 0;
+            position = -1;
+        }
+    }
+
     private void giveBack() {
         if (buffer != null) {
             pool.giveBack(buffer);

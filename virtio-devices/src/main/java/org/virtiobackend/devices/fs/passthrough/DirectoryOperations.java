@@ -53,7 +53,9 @@ final class DirectoryOperations extends Operations {
                 return -Errno.ENOTDIR;
             }
             synchronized (directory) {
-                return read(call, directory, plus);
+                int result = read(call, directory, plus);
+                directory.pause();
+                return result;
             }
         } finally {
             handle.unpin();
@@ -82,6 +84,11 @@ final class DirectoryOperations extends Operations {
             directory.taken();
         }
         return out.length() > 0 ? 0 : Math.min(result, 0);
+    }
+
+    /** Bytes of entries that were read ahead for open directories. */
+    long readAheadBytes() {
+        return (long) buffers.lent() * BufferPool.BYTES;
     }
 
     /** Says all about an entry, or nothing when it has gone in the meantime or cannot be known. */

@@ -50,6 +50,9 @@ final class FileOperations extends Operations {
             }
             result = call.thread.proc().reopen(inode.fd(), flags.forHost(wanted));
             call.thread.credentials().restore();
+            if (result >= 0 && (wanted & FileIo.O_TRUNC) != 0) {
+                server.xattrs().dropMappedCapability(call.thread, inode);
+            }
         } finally {
             inode.unpin();
         }
@@ -75,7 +78,8 @@ final class FileOperations extends Operations {
     int read(FuseCall call) {
         FuseRequest in = call.in;
         long offset = in.u64(8);
-        long size = Math.min(in.u32(16) & 0xffff_ffffL, call.room());
+        // a chain may name the same memory again and again, up to 4 GiB
+        long size = Math.min(Math.min(in.u32(16) & 0xffff_ffffL, call.room()), PassthroughServer.MAX_WRITE);
         if (offset < 0) {
             return -Errno.EINVAL;
         }
@@ -175,6 +179,7 @@ final class FileOperations extends Operations {
             return -Errno.EBADF;
         }
         handles.remove(handle.id());
+        server.lockOwners().released(handle);
         handle.unpin();
         server.lockWaits().somethingReleased();
         return 0;

@@ -7,6 +7,7 @@ import org.virtiobackend.posix.Fd;
 class Handle extends Slot {
     private final Fd fd;
     private final Inode inode;
+    private volatile boolean locked;
 
     /**
      * @param fd taken over
@@ -27,6 +28,15 @@ class Handle extends Slot {
 
     final Inode inode() {
         return inode;
+    }
+
+    /** A byte range was locked by way of it. */
+    final void lockedThrough() {
+        locked = true;
+    }
+
+    final boolean wasLockedThrough() {
+        return locked;
     }
 
     @Override

@@ -5,7 +5,10 @@ import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.FileSpace;
 
-/** IOCTL: inode flags and project ids, and nothing else: what an unknown ioctl does to the host is unknown. */
+/**
+ * IOCTL: inode flags, and nothing else: what an unknown ioctl does to the host is unknown. To which project a file is counted
+ * stays as it is: by that the host limits what a guest can store.
+ */
 final class IoctlOperations extends Operations {
     private static final int FS_IOC_GETFLAGS = 0x8008_6601;
     private static final int FS_IOC_SETFLAGS = 0x4008_6602;
@@ -13,6 +16,9 @@ final class IoctlOperations extends Operations {
     private static final int FS_IOC32_SETFLAGS = 0x4004_6602;
     private static final int FS_IOC_FSGETXATTR = 0x801c_581f;
     private static final int FS_IOC_FSSETXATTR = 0x401c_5820;
+    private static final int FS_PROJINHERIT_FL = 0x2000_0000;
+    private static final int FS_XFLAG_PROJINHERIT = 0x200;
+    private static final int FSX_PROJID = 12;
     private static final int FLAGS_BYTES = 4;
     private static final int FSXATTR_BYTES = 28;
     private static final int OUT_HEADER_BYTES = 16;
@@ -50,6 +56,12 @@ final class IoctlOperations extends Operations {
         }
         try {
             ByteBuffer argument = call.thread.scratch().buffer();
+            if (changes) {
+                int result = keepsProject(call, handle, request);
+                if (result < 0) {
+                    return result;
+                }
+            }
             for (int at = 0; at < bytes; at += 4) {
                 argument.putInt(at, changes ? in.u32(DATA + at) : 0);
             }
@@ -65,5 +77,20 @@ final class IoctlOperations extends Operations {
         } finally {
             handle.unpin();
         }
+    }
+
+    private static int keepsProject(FuseCall call, Handle handle, int request) {
+        boolean extended = request == FS_IOC_FSSETXATTR;
+        ByteBuffer now = call.thread.scratch().buffer();
+        now.putInt(0, 0); // FS_IOC_GETFLAGS fills an int
+        int get = extended ? FS_IOC_FSGETXATTR : FS_IOC_GETFLAGS;
+        int result = FileSpace.control(handle.fd(), get, call.thread.scratch());
+        if (result < 0) {
+            return result;
+        }
+        int inherit = extended ? FS_XFLAG_PROJINHERIT : FS_PROJINHERIT_FL;
+        boolean changed = ((now.getInt(0) ^ call.in.u32(DATA)) & inherit) != 0
+                || extended && now.getInt(FSX_PROJID) != call.in.u32(DATA + FSX_PROJID);
+        return changed ? -Errno.EPERM : 0;
     }
 }

@@ -16,6 +16,8 @@ final class LockOwners {
         final int fd;
         final Inode inode;
         int pid;
+        /** Through which open file of the driver it was used last. */
+        long handle;
 
         Holder(int fd, Inode inode) {
             this.fd = fd;
@@ -30,10 +32,15 @@ final class LockOwners {
 
     private final Map<Key, Holder> holders = new HashMap<>();
     private final int limit;
+    private final boolean readOnly;
 
-    /** @param limit most owners and inodes at a time */
-    LockOwners(int limit) {
+    /**
+     * @param limit most owners and inodes at a time
+     * @param readOnly nothing is opened for writing: that alone keeps the host from executing a file
+     */
+    LockOwners(int limit, boolean readOnly) {
         this.limit = limit;
+        this.readOnly = readOnly;
     }
 
     synchronized int set(FsThread thread, Handle handle, long owner, int pid, int type, long start, long length) {
@@ -52,6 +59,8 @@ final class LockOwners {
             holders.put(key, holder);
         }
         holder.pid = pid;
+        holder.handle = handle.id();
+        handle.lockedThrough();
         return FileLocks.setRange(holder.fd, type, start, length, thread.scratch());
     }
 
@@ -94,6 +103,23 @@ final class LockOwners {
         return holder != null;
     }
 
+    /**
+     * The driver's open file is closed for good: what was locked through it goes, also for an owner that never said that it
+     * closed the file. Linux is one where a lock belongs to an open file (F_OFD_SETLK). True when there were some.
+     */
+    synchronized boolean released(Handle handle) {
+        boolean any = false;
+        for (Iterator<Holder> all = holders.values().iterator(); handle.wasLockedThrough() && all.hasNext(); ) {
+            Holder holder = all.next();
+            if (holder.handle == handle.id()) {
+                holder.close();
+                all.remove();
+                any = true;
+            }
+        }
+        return any;
+    }
+
     synchronized void clear() {
         for (Iterator<Holder> all = holders.values().iterator(); all.hasNext(); ) {
             all.next().close();
@@ -101,11 +127,11 @@ final class LockOwners {
         }
     }
 
-    private static int open(FsThread thread, Inode inode) {
+    private int open(FsThread thread, Inode inode) {
         if (!inode.isRegular()) {
             return -Errno.EBADF;
         }
-        int fd = thread.proc().reopen(inode.fd(), FileIo.O_RDWR);
+        int fd = readOnly ? -Errno.EROFS : thread.proc().reopen(inode.fd(), FileIo.O_RDWR);
         // a shared lock needs no more than reading
         return fd >= 0 ? fd : thread.proc().reopen(inode.fd(), FileIo.O_RDONLY);
     }

@@ -50,6 +50,11 @@ public record PassthroughOptions(
                 100_000);
     }
 
+    /** Owners of byte-range locks at a time, on one file each; each is a descriptor more. */
+    int maxLockOwners() {
+        return Math.max(1, maxHandles / 4);
+    }
+
     /** Lists name ids, which nobody translates. */
     boolean servesAcl() {
         return posixAcl && xattr && xattrMap.isIdentity() && uids == IdMap.IDENTITY && gids == IdMap.IDENTITY;

@@ -88,7 +88,7 @@ public final class PassthroughServer implements AutoCloseable {
                 root.duplicate().release(), rootAttributes, options.maxInodes(), options.maxOpenInodes());
         this.handles = new SlotTable<>(options.maxHandles());
         this.entries = new EntryWriter(options);
-        this.lockOwners = new LockOwners(options.maxHandles());
+        this.lockOwners = new LockOwners(options.maxLockOwners(), options.readOnly());
         OpenFlags flags = new OpenFlags(options);
         this.session = new SessionOperations(this);
         this.names = new NameOperations(this);
@@ -116,6 +116,14 @@ public final class PassthroughServer implements AutoCloseable {
         if (options.readOnly() && opcode > 0 && opcode < CHANGES.length && CHANGES[opcode]) {
             return -Errno.EROFS;
         }
+        try {
+            return dispatch(call, opcode);
+        } finally {
+            call.thread.credentials().restore(); // whatever happened: the thread serves others next
+        }
+    }
+
+    private int dispatch(FuseCall call, int opcode) {
         return switch (opcode) {
             case FUSE_LOOKUP -> names.lookup(call);
             case FUSE_FORGET -> names.forget(call);
@@ -195,6 +203,11 @@ public final class PassthroughServer implements AutoCloseable {
     /** Files and directories that the driver has open. */
     public int handleCount() {
         return handles.count();
+    }
+
+    /** Memory that open directories take. */
+    public long readAheadBytes() {
+        return directories.readAheadBytes();
     }
 
     /** Forgets the driver. */

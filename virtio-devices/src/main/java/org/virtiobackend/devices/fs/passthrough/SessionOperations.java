@@ -37,6 +37,7 @@ final class SessionOperations extends Operations {
         }
         long flags = offered & wanted();
         server.begin(in.order(), flags); // INIT ends the session before: virtio 1.4 5.11.6.1
+        call.out.begin(in.order()); // the end of the session before answered what waited for locks
         int spoken = Integer.compareUnsigned(minor, FUSE_KERNEL_MINOR_VERSION) < 0 ? minor : FUSE_KERNEL_MINOR_VERSION;
         call.out.u32(FUSE_KERNEL_VERSION).u32(spoken).u32(in.u32(8)).u32((int) flags);
         call.out.u16(MAX_BACKGROUND).u16(MAX_BACKGROUND * 3 / 4).u32(PassthroughServer.MAX_WRITE);
