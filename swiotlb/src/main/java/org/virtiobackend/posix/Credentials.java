@@ -13,7 +13,12 @@ public final class Credentials {
     private static final int CAP_SETUID = 7;
     private static final int CAP_FSETID = 4;
     private static final int CAP_SYS_RESOURCE = 24;
+    private static final int CAP_LINUX_IMMUTABLE = 9;
+    /** Quotas, the reserve of a full disk, and files that the host's administrator made immutable: they hold for a guest. */
+    private static final int DROPPED = 1 << CAP_SYS_RESOURCE | 1 << CAP_LINUX_IMMUTABLE;
+
     private static final int EFFECTIVE = 0;
+    private static final int PERMITTED = 4;
 
     private final NativeBuffer header = NativeBuffer.allocate(8);
     private final NativeBuffer sets = NativeBuffer.allocate(24);
@@ -40,9 +45,10 @@ public final class Credentials {
         gid = ownGid;
         int held = sets.buffer().getInt(EFFECTIVE);
         mayChange = (held & 1 << CAP_SETUID) != 0 && (held & 1 << CAP_SETGID) != 0;
-        // quotas and the reserve of a full disk hold for a guest: no CAP_SYS_RESOURCE
-        effective = held & ~(1 << CAP_SYS_RESOURCE);
+        effective = held & ~DROPPED;
         if (effective != held) {
+            // permitted too: setfsuid(0) brings back what it has of the capabilities about files
+            sets.buffer().putInt(PERMITTED, sets.buffer().getInt(PERMITTED) & ~DROPPED);
             setEffective(effective);
         }
         if (mayChange) {

@@ -24,6 +24,7 @@ class HostileUseTest {
     private static final int FS_IOC_FSGETXATTR = 0x801c_581f;
     private static final int FS_IOC_FSSETXATTR = 0x401c_5820;
     private static final int FS_PROJINHERIT_FL = 0x2000_0000;
+    private static final int FS_IMMUTABLE_FL = 0x10;
     private static final int OPEN_DIRECTORIES = 400;
 
     @TempDir
@@ -111,6 +112,24 @@ class HostileUseTest {
         assertEquals(-Errno.EPERM, fs.call(inherit, 16).error());
         FuseMessage same = ioctlMessage(node, fh, FS_IOC_SETFLAGS, 0).u32(flags.u32(16));
         assertEquals(0, fs.call(same, 16).error());
+    }
+
+    @Test
+    void whatIsImmutableIsUpToTheHost() throws Exception {
+        Files.setAttribute(root, "unix:mode", 0777);
+        // as a user and back: that brings back capabilities about files
+        FuseAnswer made = fs.call(
+                fs.createMessage(ROOT, "f", O_RDWR, 0644, 0).as(1234, 5678), 144);
+        long node = entry(made);
+        long fh = made.u64(128);
+        FuseAnswer flags = ioctl(node, fh, FS_IOC_GETFLAGS, 4, new byte[0]);
+        assumeTrue(flags.error() == 0, "the file system has flags");
+        int error = fs.call(ioctlMessage(node, fh, FS_IOC_SETFLAGS, 0).u32(flags.u32(16) | FS_IMMUTABLE_FL), 16)
+                .error();
+        if (error == 0) {
+            fs.call(ioctlMessage(node, fh, FS_IOC_SETFLAGS, 0).u32(flags.u32(16)), 16);
+        }
+        assertEquals(-Errno.EPERM, error);
     }
 
     private FuseAnswer ioctl(long node, long fh, int command, int outBytes, byte[] in) throws Exception {
