@@ -61,8 +61,8 @@ class HostileUseTest {
                 .u32(0);
         FuseAnswer answer = fs.callOverlapping(read, part, times);
         assertEquals(0, answer.error());
-        assertEquals(16 + (1 << 20), answer.length());
-        assertEquals(16 + (1 << 20), answer.usedLength());
+        assertEquals(16 + (64 << 20), answer.length());
+        assertEquals(16 + (64 << 20), answer.usedLength());
     }
 
     @Test

@@ -14,6 +14,8 @@ final class FileOperations extends Operations {
     private static final int FUSE_WRITE_KILL_SUIDGID = 1 << 2;
     private static final int FUSE_FSYNC_FDATASYNC = 1;
     private static final int WRITE_HEADER = FuseRequest.HEADER_BYTES + 40;
+    /** max_pages counts the driver's pages, which have up to 256 KiB; a shorter answer would mean the end of the file. */
+    private static final int MAX_READ = (PassthroughServer.MAX_WRITE >> 12) << 18;
     /** A write of more is left to a thread that may wait. */
     private static final int INLINE_WRITE_BYTES = 1 << 17;
 
@@ -79,7 +81,7 @@ final class FileOperations extends Operations {
         FuseRequest in = call.in;
         long offset = in.u64(8);
         // a chain may name the same memory again and again, up to 4 GiB
-        long size = Math.min(Math.min(in.u32(16) & 0xffff_ffffL, call.room()), PassthroughServer.MAX_WRITE);
+        long size = Math.min(Math.min(in.u32(16) & 0xffff_ffffL, call.room()), MAX_READ);
         if (offset < 0) {
             return -Errno.EINVAL;
         }
