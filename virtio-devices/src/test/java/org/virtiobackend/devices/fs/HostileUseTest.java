@@ -104,8 +104,7 @@ class HostileUseTest {
         now.body().get(16, attributes);
         attributes[12] ^= 5; // fsx_projid
         assertEquals(
-                -Errno.EPERM,
-                ioctl(node, fh, FS_IOC_FSSETXATTR, 0, attributes).error());
+                -Errno.EPERM, ioctl(node, fh, FS_IOC_FSSETXATTR, 0, attributes).error());
         FuseAnswer flags = ioctl(node, fh, FS_IOC_GETFLAGS, 4, new byte[0]);
         assertEquals(0, flags.error());
         FuseMessage inherit = ioctlMessage(node, fh, FS_IOC_SETFLAGS, 0).u32(flags.u32(16) ^ FS_PROJINHERIT_FL);
@@ -118,8 +117,7 @@ class HostileUseTest {
     void whatIsImmutableIsUpToTheHost() throws Exception {
         Files.setAttribute(root, "unix:mode", 0777);
         // as a user and back: that brings back capabilities about files
-        FuseAnswer made = fs.call(
-                fs.createMessage(ROOT, "f", O_RDWR, 0644, 0).as(1234, 5678), 144);
+        FuseAnswer made = fs.call(fs.createMessage(ROOT, "f", O_RDWR, 0644, 0).as(1234, 5678), 144);
         long node = entry(made);
         long fh = made.u64(128);
         FuseAnswer flags = ioctl(node, fh, FS_IOC_GETFLAGS, 4, new byte[0]);
