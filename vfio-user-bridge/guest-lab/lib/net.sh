@@ -155,6 +155,12 @@ net_passt() {
   ' bash "$LAB_CHROOT" passt --foreground --socket "$(inside "$socket")" "${@:2}"
   wait_line "$LAB_RUN/passt.err" '^You can now start' 20 "$SPAWNED" || fail "passt does not start: $(tail -n 2 "$LAB_RUN/passt.err")"
   NET_PASST=$(pgrep -P "$SPAWNED")
+  NET_PASST_WAITER=$SPAWNED
+}
+
+net_passt_kill() {
+  kill -KILL "$NET_PASST"
+  wait "$NET_PASST_WAITER" 2>/dev/null || true
 }
 
 # What follows belongs to user nobody, the backend included if that user can read it.

@@ -31,9 +31,7 @@ hear compared
 want "the module cannot be unloaded under a driver" sh -c "! rmmod $MODULE 2>/dev/null"
 traffic_start
 traffic_goes_on "before the interface goes down"
-ip link set "$NIC" down
-ip link set "$NIC" up
-traffic_goes_on "the interface down and up"
+traffic_interrupted
 traffic_stop
 driver unbind
 driver bind
