@@ -27,17 +27,13 @@ public final class Checks {
                 new SuspendChecks(),
                 new RegionChecks(),
                 new BlkChecks(),
-                new FsChecks()));
+                new FsChecks(),
+                new NetChecks()));
     }
 
     /** Requests by device type. */
     public static Map<Integer, Probe> probes() {
         return Map.of(
-                VirtioDeviceId.BLOCK,
-                new BlkProbe(),
-                VirtioDeviceId.FS,
-                new FsProbe(),
-                VirtioDeviceId.NET,
-                new NetProbe());
+                VirtioDeviceId.BLOCK, new BlkProbe(), VirtioDeviceId.FS, new FsProbe(), VirtioDeviceId.NET, new NetProbe());
     }
 }

@@ -24,13 +24,11 @@ final class NetProbe implements Probe {
 
     @Override
     public long choosable() {
-        return bit("CSUM")
-                | bit("GUEST_CSUM")
-                | bit("MTU")
-                | bit("MAC")
-                | bit("MRG_RXBUF")
-                | bit("STATUS")
-                | bit("CTRL_RX");
+        return bit("CSUM") | bit("GUEST_CSUM") | bit("MTU") | bit("MAC") | bit("MRG_RXBUF") | bit("STATUS")
+                | bit("CTRL_RX")
+                | bit("CTRL_RX_EXTRA")
+                | bit("CTRL_MAC_ADDR")
+                | bit("SPEED_DUPLEX");
     }
 
     @Override
