@@ -34,6 +34,11 @@ public final class Checks {
     /** Requests by device type. */
     public static Map<Integer, Probe> probes() {
         return Map.of(
-                VirtioDeviceId.BLOCK, new BlkProbe(), VirtioDeviceId.FS, new FsProbe(), VirtioDeviceId.NET, new NetProbe());
+                VirtioDeviceId.BLOCK,
+                new BlkProbe(),
+                VirtioDeviceId.FS,
+                new FsProbe(),
+                VirtioDeviceId.NET,
+                new NetProbe());
     }
 }

@@ -89,7 +89,11 @@ public final class FsChecks implements Chapter {
         LiveQueue queue = bench.start();
         queue.judge(sent(queue, FsProbe.init(1)));
         byte[] name = (NAME + "\0").getBytes(StandardCharsets.US_ASCII);
-        ByteBuffer create = buffer(16 + name.length).putInt(O_RDWR_EXCL).putInt(0100600).putInt(0).putInt(0);
+        ByteBuffer create = buffer(16 + name.length)
+                .putInt(O_RDWR_EXCL)
+                .putInt(0100600)
+                .putInt(0)
+                .putInt(0);
         create.put(name);
         ByteBuffer made = answer(queue, FsProbe.request(FUSE_CREATE, 2, 1, create, ENTRY_OUT + OPEN_OUT));
         if (error(made) != 0) {

@@ -24,7 +24,12 @@ final class NetProbe implements Probe {
 
     @Override
     public long choosable() {
-        return bit("CSUM") | bit("GUEST_CSUM") | bit("MTU") | bit("MAC") | bit("MRG_RXBUF") | bit("STATUS")
+        return bit("CSUM")
+                | bit("GUEST_CSUM")
+                | bit("MTU")
+                | bit("MAC")
+                | bit("MRG_RXBUF")
+                | bit("STATUS")
                 | bit("CTRL_RX")
                 | bit("CTRL_RX_EXTRA")
                 | bit("CTRL_MAC_ADDR")
