@@ -126,7 +126,8 @@ public final class BlkChecks implements Chapter {
         LiveQueue queue = bench.start();
         for (int type : new int[] {15, 16, 18, 20, 22, 24, 26}) {
             boolean report = type == VIRTIO_BLK_T_ZONE_REPORT;
-            Request request = new Request(BlkProbe.header(type, 0), report ? SECTOR_BYTES + 1 : 1, (in, used) -> null);
+            Request request =
+                    new Request(BlkProbe.header(type, 0), report ? SECTOR_BYTES + 1 : 1, 1, (in, used) -> null);
             Sent sent = send(queue, request);
             bench.equal(VIRTIO_BLK_S_UNSUPP, BlkProbe.status(sent.in().get()), "status of zone request " + type);
         }
@@ -152,7 +153,7 @@ public final class BlkChecks implements Chapter {
     }
 
     private static byte[] read(LiveQueue queue, long sector) throws IOException {
-        Request request = new Request(BlkProbe.header(VIRTIO_BLK_T_IN, sector), BYTES + 1, (in, used) -> null);
+        Request request = new Request(BlkProbe.header(VIRTIO_BLK_T_IN, sector), BYTES + 1, 1, (in, used) -> null);
         return Arrays.copyOf(send(queue, request).in().get(), BYTES);
     }
 

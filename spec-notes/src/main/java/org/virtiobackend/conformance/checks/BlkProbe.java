@@ -39,14 +39,14 @@ final class BlkProbe implements Probe {
     @Override
     public Request request(Bench bench, int number) {
         return switch (number % 3) {
-            case 0 -> new Request(header(VIRTIO_BLK_T_GET_ID, 0), ID_BYTES + 1, BlkProbe::judgeId);
+            case 0 -> new Request(header(VIRTIO_BLK_T_GET_ID, 0), ID_BYTES + 1, 1, BlkProbe::judgeId);
             case 1 -> read(0);
             default -> read(READ_BYTES / SECTOR_BYTES);
         };
     }
 
     private static Request read(long sector) {
-        return new Request(header(VIRTIO_BLK_T_IN, sector), READ_BYTES + 1, (in, used) -> {
+        return new Request(header(VIRTIO_BLK_T_IN, sector), READ_BYTES + 1, 1, (in, used) -> {
             int status = status(in);
             return status != VIRTIO_BLK_S_OK ? "a read ended with status " + status : length(in, used);
         });

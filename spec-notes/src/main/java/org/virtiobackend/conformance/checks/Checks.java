@@ -27,7 +27,8 @@ public final class Checks {
                 new SuspendChecks(),
                 new RegionChecks(),
                 new BlkChecks(),
-                new FsChecks()));
+                new FsChecks(),
+                new NetChecks()));
     }
 
     /** Requests by device type. */

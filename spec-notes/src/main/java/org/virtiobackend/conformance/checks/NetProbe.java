@@ -30,7 +30,10 @@ final class NetProbe implements Probe {
                 | bit("MAC")
                 | bit("MRG_RXBUF")
                 | bit("STATUS")
-                | bit("CTRL_RX");
+                | bit("CTRL_RX")
+                | bit("CTRL_RX_EXTRA")
+                | bit("CTRL_MAC_ADDR")
+                | bit("SPEED_DUPLEX");
     }
 
     @Override

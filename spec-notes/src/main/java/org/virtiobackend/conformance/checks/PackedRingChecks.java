@@ -65,7 +65,7 @@ public final class PackedRingChecks implements Chapter {
         queue.judge(hidden);
         queue.judge(behind);
         for (int i = 0; i < queue.ring().size(); i++) {
-            queue.exchange(new Shape(1, 1 + i % 2, false));
+            queue.exchange(Shape.PLAIN);
         }
         bench.that(bench.stays(() -> queue.ring().hasUsed()), "descriptors of the round before were used again");
     }
@@ -101,7 +101,7 @@ public final class PackedRingChecks implements Chapter {
             queue.judge(sent);
             int flags = ring.flags(at) & (AVAIL | USED);
             bench.equal(wrap ? AVAIL | USED : 0, flags, "AVAIL and USED of the used descriptor at " + at);
-            at += 2;
+            at += sent.pieces().size();
             if (at >= ring.size()) {
                 at -= ring.size();
                 wrap = !wrap;
@@ -138,8 +138,9 @@ public final class PackedRingChecks implements Chapter {
         LiveQueue queue = bench.start(8);
         PackedRawRing ring = queue.packed();
         CommonConfigChecks.drain(bench);
+        int descriptors = bench.probe().request(bench, 0).descriptors();
         for (int round = 0; round < 5; round++) {
-            ring.wantInterruptAfter(5);
+            ring.wantInterruptAfter(2 * descriptors + 1);
             for (int i = 0; i < 2; i++) {
                 queue.exchange(Shape.PLAIN);
                 bench.that(

@@ -106,7 +106,7 @@ public final class RegionChecks implements Chapter {
         LiveQueue queue = bench.start();
         queue.exchange(Shape.PLAIN);
         bench.about(dmb ? "DMB-DEV-09" : swiotlb);
-        queue.exchange(new Shape(2, 2, false));
+        queue.exchange(Shape.PLAIN);
         if (bench.about("DMB-DEV-10")) {
             queue.exchange(Shape.INDIRECT);
         } else if (bench.has(VIRTIO_F_INDIRECT_DESC) && bench.about(swiotlb)) {

@@ -27,7 +27,7 @@ public final class SplitRingChecks implements Chapter {
         bench.about("SPLIT-DESC-DEV-04");
         LiveQueue queue = bench.start();
         for (int i = 0; i < 3; i++) {
-            Sent sent = queue.put(new Shape(2, 2, false));
+            Sent sent = queue.put(Shape.PLAIN);
             byte[] before = queue.split().table().get();
             queue.go();
             queue.judge(sent);
@@ -52,7 +52,8 @@ public final class SplitRingChecks implements Chapter {
         Buffer out = bench.buffer(request.out().length);
         out.put(0, request.out());
         Buffer in = bench.buffer(request.in());
-        Buffer table = bench.table(queue.ring(), List.of(Piece.writable(in)));
+        List<Piece> pieces = LiveQueue.conventional(request, out, in);
+        Buffer table = bench.table(queue.ring(), pieces.subList(1, pieces.size()));
         int token = queue.ring().chain(List.of(Piece.readable(out), Piece.table(table)));
         queue.go();
         queue.judge(new Sent(token, request, out, in, List.of()));
@@ -167,7 +168,7 @@ public final class SplitRingChecks implements Chapter {
         SplitRawRing ring = queue.split();
         var request = bench.probe().request(bench, 0);
         List<Sent> all = new ArrayList<>();
-        for (int i = 0; i < ring.size() / 2; i++) {
+        for (int i = 0; i < ring.size() / 4; i++) {
             all.add(queue.put(request, Shape.PLAIN, 0));
         }
         int sent = all.size();

@@ -18,10 +18,17 @@ public final class LiveQueue {
      * @param outParts readable descriptors, at least 1
      * @param inParts writable descriptors, at least 1
      * @param indirect all of them in one indirect table
+     * @param conventional divided as the request says, not by the numbers of parts
      */
-    public record Shape(int outParts, int inParts, boolean indirect) {
-        public static final Shape PLAIN = new Shape(1, 1, false);
-        public static final Shape INDIRECT = new Shape(1, 1, true);
+    public record Shape(int outParts, int inParts, boolean indirect, boolean conventional) {
+        public Shape(int outParts, int inParts, boolean indirect) {
+            this(outParts, inParts, indirect, false);
+        }
+
+        /** As drivers do it: devices that take nothing else exist. */
+        public static final Shape PLAIN = new Shape(1, 1, false, true);
+
+        public static final Shape INDIRECT = new Shape(1, 1, true, true);
     }
 
     /** A request that the device has or had. */
@@ -97,10 +104,27 @@ public final class LiveQueue {
         Buffer in = bench.buffer(request.in());
         in.fill(prefill);
         List<Piece> pieces = new ArrayList<>();
-        divide(out, shape.outParts(), false, pieces);
-        divide(in, shape.inParts(), true, pieces);
+        if (shape.conventional()) {
+            pieces.addAll(conventional(request, out, in));
+        } else {
+            divide(out, shape.outParts(), false, pieces);
+            divide(in, shape.inParts(), true, pieces);
+        }
         int token = shape.indirect() ? ring.chain(List.of(Piece.table(bench.table(ring, pieces)))) : ring.chain(pieces);
         return new Sent(token, request, out, in, pieces);
+    }
+
+    /** The descriptors of a request in its conventional form. */
+    public static List<Piece> conventional(Probe.Request request, Buffer out, Buffer in) {
+        List<Piece> pieces = new ArrayList<>(List.of(Piece.readable(out)));
+        int head = in.length() - request.tail();
+        if (request.descriptors() == 2) {
+            divide(in, 1, true, pieces);
+        } else {
+            pieces.add(new Piece(in.address(), head, true, false));
+            pieces.add(new Piece(in.address() + head, request.tail(), true, false));
+        }
+        return pieces;
     }
 
     private static void divide(Buffer buffer, int parts, boolean writable, List<Piece> pieces) {

@@ -12,8 +12,19 @@ public interface Probe {
      *
      * @param out what the device reads
      * @param in room for what it writes, in bytes
+     * @param tail how many bytes at the end of that stand, by convention, in a descriptor of their own
      */
-    record Request(byte[] out, int in, Answer answer) {}
+    record Request(byte[] out, int in, int tail, Answer answer) {
+        /** One writable descriptor by convention. */
+        public Request(byte[] out, int in, Answer answer) {
+            this(out, in, 0, answer);
+        }
+
+        /** Descriptors of the conventional form. */
+        public int descriptors() {
+            return tail > 0 && tail < in ? 3 : 2;
+        }
+    }
 
     /** Judges an answer. */
     @FunctionalInterface

@@ -34,8 +34,8 @@ public final class Runner {
         long start = System.nanoTime();
         Trace trace = new Trace();
         try (Station station = new Station(target, trace)) {
-            Survey survey = new Survey(station, probes, options);
-            survey.look(target);
+            Survey survey = new Survey(station, target, trace, probes, options);
+            survey.look();
             List<CheckMethod> chosen = checks.stream().filter(options::chooses).toList();
             List<Plan.Step> steps = Plan.of(chosen, catalogue, survey, options.thorough());
             Tally tally = new Tally();

@@ -35,6 +35,8 @@ final class Survey {
     private static final long REFUSED = -1;
 
     private final Station station;
+    private final Target target;
+    private final Trace trace;
     private final Map<Integer, Probe> probes;
     private final RunOptions options;
     private final Set<String> words = new HashSet<>();
@@ -44,14 +46,16 @@ final class Survey {
     private long offered;
     private String obstacle;
 
-    Survey(Station station, Map<Integer, Probe> probes, RunOptions options) {
+    Survey(Station station, Target target, Trace trace, Map<Integer, Probe> probes, RunOptions options) {
+        this.target = target;
+        this.trace = trace;
         this.station = station;
         this.probes = probes;
         this.options = options;
     }
 
     /** Looks at everything; afterwards {@link #obstacle} tells whether the device can be driven at all. */
-    void look(Target target) throws CannotRunException {
+    void look() throws CannotRunException {
         Link link;
         try {
             link = station.link(MemoryKind.DIRECT);
@@ -62,7 +66,7 @@ final class Survey {
         try {
             VirtioPciDriver driver = link.driver();
             offered = driver.offeredFeatures();
-            describe(link, driver, target);
+            describe(link, driver);
             for (MemoryKind kind : MemoryKind.values()) {
                 if (options.uses(kind)) {
                     tryMemory(kind);
@@ -83,7 +87,7 @@ final class Survey {
         }
     }
 
-    private void describe(Link link, VirtioPciDriver driver, Target target) throws IOException {
+    private void describe(Link link, VirtioPciDriver driver) throws IOException {
         word("msix", link.pci().msixVectors() > 0);
         word("intx", link.client().irqInfo(Irq.INTX).count() > 0);
         word("config-change", target.changer() != null);
@@ -115,7 +119,9 @@ final class Survey {
                 return;
             }
             Probe probe = probe();
-            if (kind == MemoryKind.MESSAGES && probe == null) {
+            if (kind == MemoryKind.MESSAGES && !asksByMessages(link, always)) {
+                remarks.add(kind.text() + ": the device does not ask for memory");
+                station.drop();
                 return;
             }
             long choosable = offered & (CHOOSABLE | (probe == null ? 0 : probe.choosable()));
@@ -129,6 +135,22 @@ final class Survey {
             remarks.add(kind.text() + ": " + e.getMessage());
             station.drop();
         }
+    }
+
+    /** Many servers take memory without a descriptor and never ask for it. */
+    private boolean asksByMessages(Link link, long features) throws IOException {
+        Probe probe = probe();
+        if (probe == null) {
+            return false;
+        }
+        Configuration plain = new Configuration(MemoryKind.MESSAGES, features | probe.required(), deviceType);
+        Findings none = new Findings(Map.of(), clause -> false, trace);
+        link.prepare();
+        Bench bench = new Bench(link, target, plain, probe, trace, none, options.seed());
+        LiveQueue queue = bench.start();
+        queue.put(LiveQueue.Shape.PLAIN);
+        queue.go();
+        return bench.reaches(() -> !link.log().accesses().isEmpty());
     }
 
     /** Bits that the device insists on with this kind of memory; {@link #REFUSED} when it refuses whatever is tried. */

@@ -120,9 +120,6 @@ class BentMemory {
             RingAccess real = new RingAccess();
             space.attach(address, length, alignment, access, real);
             area.attachRemote(new Between(which, real, address), address, length);
-            if (which == Area.TABLE) {
-                area.fetch(0, length);
-            }
         }
 
         @Override

@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.virtiobackend.conformance.DeviceUnderTest;
 import org.virtiobackend.conformance.checks.Checks;
 import org.virtiobackend.conformance.clause.ClauseCatalogue;
+import org.virtiobackend.conformance.runner.CannotRunException;
 import org.virtiobackend.conformance.runner.MemoryKind;
 import org.virtiobackend.conformance.runner.Progress;
 import org.virtiobackend.conformance.runner.RunOptions;
@@ -35,11 +36,11 @@ import org.virtiobackend.conformance.runner.Verdict;
 /** The runner can fail: our device with one fault after the other, each of which it has to put down to its clause. */
 class MutationTest {
     /** Faults that make something not happen cost a wait; many are waited for at once. */
-    private static final int THREADS = 16;
+    private static final int THREADS = 12;
 
     private static final long TIMEOUT_MILLIS = 1_500;
     /** For a second try, in case the machine is busy. */
-    private static final long LONG_TIMEOUT_MILLIS = 8_000;
+    private static final long LONG_TIMEOUT_MILLIS = 10_000;
 
     private static final Path FILE = Path.of("mutations.md");
 
@@ -72,8 +73,15 @@ class MutationTest {
 
     private static Set<String> run(Fault fault, Path own) throws Exception {
         Files.createDirectory(own);
-        Set<String> failed = run(fault, own, TIMEOUT_MILLIS);
-        return failed.contains(fault.clause()) ? failed : run(fault, own, LONG_TIMEOUT_MILLIS);
+        try {
+            Set<String> failed = run(fault, own, TIMEOUT_MILLIS);
+            if (failed.contains(fault.clause())) {
+                return failed;
+            }
+        } catch (CannotRunException e) {
+            // not even a connection in that time: the machine is busy
+        }
+        return run(fault, own, LONG_TIMEOUT_MILLIS);
     }
 
     /** Clauses that fail with the checks that decide the fault's clause. */

@@ -88,8 +88,8 @@ final class RingFaults {
                 fault("wrap counter wrong in the second round", "TEXT-PACKED-DEV-01", WrongWrap::new),
                 fault("packed: disable ignored", "TEXT-PACKED-DEV-03", () -> new DriverFlags(true, 0)),
                 fault("packed: disabled all the time", "TEXT-PACKED-DEV-03", () -> new DriverFlags(true, 1)),
-                fault("packed: event one too late", "TEXT-PACKED-DEV-04", () -> new PackedEvent(2, 0)),
-                fault("packed: event one too early", "TEXT-PACKED-DEV-04", () -> new PackedEvent(-2, 0)),
+                fault("packed: event one too late", "TEXT-PACKED-DEV-04", () -> new PackedEvent(3, 0)),
+                fault("packed: event one too early", "TEXT-PACKED-DEV-04", () -> new PackedEvent(-3, 0)),
                 fault("packed: event of the other round", "TEXT-PACKED-DEV-04", () -> new PackedEvent(0, 0x8000)),
                 fault("reserved flags in the device event", "TEXT-PACKED-DEV-05", ReservedEvent::new),
                 fault("looks beyond an unavailable descriptor", "PACKED-DESC-DEV-03", Impatient::new),
@@ -259,7 +259,9 @@ final class RingFaults {
         void map(DmaSpace space, long address, long length, DmaAccess access, SegmentList out)
                 throws DmaFaultException {
             if (access == DmaAccess.WRITE) {
-                space.map(address, length, DmaAccess.READ, new SegmentList());
+                RingAccess seen = new RingAccess();
+                space.attach(address, (int) length, 1, DmaAccess.READ, seen);
+                seen.fetch(0, (int) length);
             }
             space.map(address, length, access, out);
         }
