@@ -1,0 +1,74 @@
+# shellcheck shell=dash
+# Measures each device in turn, LAB_REPEATS times, each time starting with another one. LAB_NICS: NAME=MAC=NETWORK, separated by commas.
+# shellcheck source=../restricted.sh
+. /lab/restricted.sh
+# shellcheck source=../net.sh
+. /lab/net.sh
+module_up mode=auto
+modprobe virtio_net
+modprobe pktgen
+nics=$(echo "$LAB_NICS" | tr , ' ')
+
+nic_of() { grep -lx "$1" /sys/class/net/eth*/address | cut -d/ -f5; }
+
+# sample CASE NAME VALUE: less than nothing is no measurement.
+sample() {
+  [ "$3" -gt 0 ] || die "$1 on $2: nothing arrived"
+  value "sample $1 $2 $3"
+}
+
+# The kernel's own packet generator; it goes as fast as the ring is emptied. The host drops what is not for it at once.
+pps_up() {
+  echo reset >/proc/net/pktgen/pgctrl
+  echo "rem_device_all" >/proc/net/pktgen/kpktgend_0
+  echo "add_device $NIC" >/proc/net/pktgen/kpktgend_0
+  for setting in 'count 0' 'pkt_size 60' 'delay 0' 'clone_skb 64' "dst $HOST" 'dst_mac 02:00:00:00:00:01'; do
+    echo "$setting" >"/proc/net/pktgen/$NIC"
+  done
+  before=$(cat "/sys/class/net/$NIC/statistics/tx_packets")
+  read -r a _ </proc/uptime
+  timeout -s INT "$LAB_SECONDS" sh -c 'echo start >/proc/net/pktgen/pgctrl' || true
+  read -r b _ </proc/uptime
+  after=$(cat "/sys/class/net/$NIC/statistics/tx_packets")
+  echo "$before $after $a $b" | awk '{ printf "%d\n", ($2 - $1) / ($4 - $3) }'
+}
+
+# 22 bytes of payload make a frame of 64 with its checksum; as fast as the host can, so more is sent than arrives.
+pps_down() {
+  before=$(received)
+  read -r a _ </proc/uptime
+  iperf3 --client "$HOST" --udp --length 22 --bitrate 0 --time "$LAB_SECONDS" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
+  read -r b _ </proc/uptime
+  after=$(received)
+  echo "$before $after $LAB_SECONDS" | awk '{ printf "%d\n", ($2 - $1) / $3 }'
+}
+
+# use NAME=MAC=NETWORK
+use() {
+  name=${1%%=*}
+  mac=${1#*=}
+  NIC=$(nic_of "${mac%%=*}")
+  HOST=${1##*=}.1
+}
+
+for nic in $nics; do
+  mac=${nic#*=}
+  want "${nic%%=*} is there" until_true 50 test -n "$(nic_of "${mac%%=*}")"
+  use "$nic"
+  ip link set "$NIC" up
+  ip address add "${HOST%.1}.2/24" dev "$NIC"
+  want "$name: the host answers" until_true 50 reaches "$HOST" 3
+  rate --time 1 >/dev/null
+done
+! echo "$nics" | grep -q restricted= || want "one device is kept in its region" test -n "$(cat /sys/bus/virtio/devices/*/restricted_dma/mode)"
+round=0
+while [ "$round" -lt "$LAB_REPEATS" ]; do
+  for nic in $nics; do use "$nic"; r=$(rate --time "$LAB_SECONDS"); sample tcp-up "$name" "${r%.*}"; done
+  for nic in $nics; do use "$nic"; r=$(rate --time "$LAB_SECONDS" --reverse); sample tcp-down "$name" "${r%.*}"; done
+  for nic in $nics; do use "$nic"; sample pps-up "$name" "$(pps_up)"; done
+  for nic in $nics; do use "$nic"; sample pps-down "$name" "$(pps_down)"; done
+  # The next round starts with the next device.
+  nics="${nics#* } ${nics%% *}"
+  round=$((round + 1))
+  say "round $round"
+done
