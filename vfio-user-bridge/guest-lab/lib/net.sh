@@ -163,14 +163,14 @@ net_passt_kill() {
   wait "$NET_PASST_WAITER" 2>/dev/null || true
 }
 
-# What follows belongs to user nobody, the backend included if that user can read it.
+# What follows belongs to user nobody, the backend included if that user can read it and reach the lab's files.
 net_rootless() {
   local as_nobody=(setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs --pdeathsig KILL --)
   chown nobody:nogroup "$LAB_RUN"
   [[ $LAB_DEVICE == java ]] || return 0
-  if "${as_nobody[@]}" "$BACKEND_LAUNCHER" --version >"$LAB_RUN/rootless.log" 2>&1; then
+  if "${as_nobody[@]}" test -w "$LAB_RUN" && "${as_nobody[@]}" "$BACKEND_LAUNCHER" --version >"$LAB_RUN/rootless.log" 2>&1; then
     NET_AS=("${as_nobody[@]}")
   else
-    note "the backend runs as root: user nobody cannot start it here"
+    note "the backend runs as root: user nobody cannot start it or reach the lab's cache here (VIRTIO_BACKEND_LAB)"
   fi
 }
