@@ -25,7 +25,8 @@ class BlkAllocationTest {
     private static final int REQUEST = 4096;
     private static final int DEPTH = 16;
     private static final int WARM_UP = 60_000;
-    private static final int MEASURED = 40_000;
+    private static final int MEASURED = 10_000;
+    private static final int ROUNDS = 5;
 
     @TempDir
     private Path directory;
@@ -50,13 +51,18 @@ class BlkAllocationTest {
             // what the measurement itself costs a thread that asks about itself
             long before = THREADS.getThreadAllocatedBytes(self);
             long own = THREADS.getThreadAllocatedBytes(self) - before;
-            long workerBefore = THREADS.getThreadAllocatedBytes(worker);
-            long selfBefore = THREADS.getThreadAllocatedBytes(self);
-            run(driver, MEASURED);
-            long selfAfter = THREADS.getThreadAllocatedBytes(self);
-            long workerAfter = THREADS.getThreadAllocatedBytes(worker);
-            assertEquals(0, workerAfter - workerBefore, "bytes allocated by the worker in " + MEASURED + " requests");
-            assertEquals(0, selfAfter - selfBefore - own, "bytes allocated by the driver");
+            long leastOfWorker = Long.MAX_VALUE;
+            long leastOfDriver = Long.MAX_VALUE;
+            // the least of some rounds: the JVM now and then allocates for itself, a request would do it in each
+            for (int round = 0; round < ROUNDS; round++) {
+                long workerBefore = THREADS.getThreadAllocatedBytes(worker);
+                long selfBefore = THREADS.getThreadAllocatedBytes(self);
+                run(driver, MEASURED);
+                leastOfDriver = Math.min(leastOfDriver, THREADS.getThreadAllocatedBytes(self) - selfBefore - own);
+                leastOfWorker = Math.min(leastOfWorker, THREADS.getThreadAllocatedBytes(worker) - workerBefore);
+            }
+            assertEquals(0, leastOfWorker, "bytes allocated by the worker in " + MEASURED + " requests");
+            assertEquals(0, leastOfDriver, "bytes allocated by the driver");
             driver.close();
         }
     }

@@ -30,9 +30,14 @@ class FsAllocationTest {
             long directory = fs.opendir(ROOT).u64(0);
             long worker = threadId("worker-0");
             run(fs, node, fh, directory, WARM_UP);
-            long before = THREADS.getThreadAllocatedBytes(worker);
-            run(fs, node, fh, directory, MEASURED);
-            assertEquals(0, THREADS.getThreadAllocatedBytes(worker) - before, "bytes allocated by the worker");
+            long least = Long.MAX_VALUE;
+            // the least of some rounds: the JVM now and then allocates for itself, a request would do it in each
+            for (int round = 0; round < 4; round++) {
+                long before = THREADS.getThreadAllocatedBytes(worker);
+                run(fs, node, fh, directory, MEASURED);
+                least = Math.min(least, THREADS.getThreadAllocatedBytes(worker) - before);
+            }
+            assertEquals(0, least, "bytes allocated by the worker");
         }
     }
 
