@@ -94,9 +94,8 @@ final class BenchComparison {
                 roundTrips.length,
                 nanos / 1e9,
                 Arrays.stream(roundTrips).mapToObj(t -> "%.0f".formatted(t)).collect(Collectors.joining(", ")));
-        System.out.println(
-                "| load | direct, requests/s | bounced | premapped | bounced / direct | one copy alone, MB/s"
-                        + " | bounced / its bound | copy between processors, MB/s | bounced / its bound | premapped / direct |");
+        System.out.println("| load | direct, requests/s | bounced | premapped | bounced / direct | one copy alone, MB/s"
+                + " | bounced / its bound | premapped / direct |");
         System.out.println("|---|---:|---:|---:|---:|---:|---:|---:|");
     }
 
