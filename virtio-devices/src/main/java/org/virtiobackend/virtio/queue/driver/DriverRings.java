@@ -1,26 +1,10 @@
 package org.virtiobackend.virtio.queue.driver;
 
-import org.virtiobackend.dma.RingAccess;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
-import org.virtiobackend.swiotlb.driver.DriverMemory;
 
-/** What both ring layouts need on the driver side. */
+/** Buffer lists as both ring layouts take them. */
 final class DriverRings {
     private DriverRings() {}
-
-    /**
-     * Allocates an area and points {@code access} at it.
-     *
-     * @throws IllegalStateException when {@code memory} has no room
-     */
-    static DmaBuffer allocate(DriverMemory memory, int length, int alignment, RingAccess access) {
-        DmaBuffer buffer = memory.allocate(length, alignment);
-        if (buffer == null) {
-            throw new IllegalStateException("no memory for a ring area of " + length + " bytes");
-        }
-        access.attachMapped(buffer.memory(), buffer.offset(), length);
-        return buffer;
-    }
 
     /** Appends buffers to plain addresses and lengths, from index {@code at} on. */
     static void flatten(DmaBuffer[] buffers, int count, long[] addresses, int[] lengths, int at) {

@@ -9,20 +9,15 @@ import org.virtiobackend.virtio.VirtioFeature;
 
 /** The driver side of a packed virtqueue (virtio 1.4 2.8), its areas open to those who break the rules on purpose. */
 public final class PackedDriverQueue implements DriverVirtqueue {
-    private static final int TABLE_ENTRIES = 16;
-
     private final int index;
     private final int size;
     private final boolean indirect;
     private final boolean eventIdx;
-    private final DmaBuffer descMemory;
-    private final DmaBuffer driverMemory;
-    private final DmaBuffer deviceMemory;
-    private final DmaBuffer tableMemory;
-    private final RingAccess desc = new RingAccess();
-    private final RingAccess driverEvent = new RingAccess();
-    private final RingAccess deviceEvent = new RingAccess();
-    private final RingAccess tables = new RingAccess();
+    private final DriverAreas areas;
+    private final RingAccess desc;
+    private final RingAccess driverEvent;
+    private final RingAccess deviceEvent;
+    private final RingAccess tables;
 
     /** Free buffer ids; the first {@link #freeIdCount} are valid. */
     private final int[] freeIds;
@@ -55,12 +50,13 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         this.size = size;
         this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
         this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.descMemory = DriverRings.allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
-        this.driverMemory = DriverRings.allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, driverEvent);
-        this.deviceMemory = DriverRings.allocate(memory, EVENT_SIZE, EVENT_ALIGNMENT, deviceEvent);
-        this.tableMemory = indirect
-                ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables)
-                : null;
+        DriverAreas.Layout event = new DriverAreas.Layout(EVENT_SIZE, EVENT_ALIGNMENT);
+        this.areas = new DriverAreas(
+                memory, new DriverAreas.Layout(descBytes(size), DESC_ALIGNMENT), event, event, indirect ? size : 0);
+        this.desc = areas.desc;
+        this.driverEvent = areas.driver;
+        this.deviceEvent = areas.device;
+        this.tables = areas.tables;
         this.freeIds = new int[size];
         this.occupied = new int[size];
         this.addresses = new long[size];
@@ -87,12 +83,7 @@ public final class PackedDriverQueue implements DriverVirtqueue {
 
     /** Gives the areas back; the device must have been reset before. */
     public void release(DriverMemory memory) {
-        memory.free(descMemory);
-        memory.free(driverMemory);
-        memory.free(deviceMemory);
-        if (tableMemory != null) {
-            memory.free(tableMemory);
-        }
+        areas.release(memory);
     }
 
     public int index() {
@@ -122,7 +113,7 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     @Override
     public int add(long[] addresses, int[] lengths, int readableCount, int writableCount) {
         int count = readableCount + writableCount;
-        boolean useTable = indirect && count > 1 && count <= TABLE_ENTRIES;
+        boolean useTable = indirect && count > 1 && count <= DriverAreas.TABLE_ENTRIES;
         int needed = useTable ? 1 : count;
         if (needed == 0 || needed > free || freeIdCount == 0) {
             return -1;
@@ -136,8 +127,7 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         }
         if (useTable) {
             writeTable(id, addresses, lengths, readableCount, count);
-            long table = tableMemory.dmaAddress() + (long) id * TABLE_ENTRIES * DESCRIPTOR_SIZE;
-            writeDescriptor(table, count * DESCRIPTOR_SIZE, id, VIRTQ_DESC_F_INDIRECT);
+            writeDescriptor(areas.tableAddress(id), count * DESCRIPTOR_SIZE, id, VIRTQ_DESC_F_INDIRECT);
         } else {
             for (int i = 0; i < count; i++) {
                 int flags = (i < readableCount ? 0 : VIRTQ_DESC_F_WRITE) | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0);
@@ -148,7 +138,7 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     }
 
     private void writeTable(int id, long[] addresses, int[] lengths, int readableCount, int count) {
-        int base = id * TABLE_ENTRIES * DESCRIPTOR_SIZE;
+        int base = DriverAreas.tableOffset(id);
         for (int i = 0; i < count; i++) {
             int at = base + i * DESCRIPTOR_SIZE;
             tables.putU64(at + DESCRIPTOR_ADDR, addresses[i]);
@@ -276,17 +266,17 @@ public final class PackedDriverQueue implements DriverVirtqueue {
 
     @Override
     public long queueDesc() {
-        return descMemory.dmaAddress();
+        return areas.descAddress();
     }
 
     @Override
     public long queueDriver() {
-        return driverMemory.dmaAddress();
+        return areas.driverAddress();
     }
 
     @Override
     public long queueDevice() {
-        return deviceMemory.dmaAddress();
+        return areas.deviceAddress();
     }
 
     /** The descriptor ring itself. */

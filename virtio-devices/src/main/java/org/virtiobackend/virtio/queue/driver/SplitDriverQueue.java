@@ -12,22 +12,16 @@ import org.virtiobackend.virtio.VirtioFeature;
  * rules on purpose: {@link #desc}, {@link #avail}, {@link #used}.
  */
 public final class SplitDriverQueue implements DriverVirtqueue {
-    /** Entries of the indirect table that each slot owns. */
-    static final int TABLE_ENTRIES = 16;
-
     private final int index;
     private final int size;
     private final int mask;
     private final boolean indirect;
     private final boolean eventIdx;
-    private final DmaBuffer descMemory;
-    private final DmaBuffer availMemory;
-    private final DmaBuffer usedMemory;
-    private final DmaBuffer tableMemory;
-    private final RingAccess desc = new RingAccess();
-    private final RingAccess avail = new RingAccess();
-    private final RingAccess used = new RingAccess();
-    private final RingAccess tables = new RingAccess();
+    private final DriverAreas areas;
+    private final RingAccess desc;
+    private final RingAccess avail;
+    private final RingAccess used;
+    private final RingAccess tables;
 
     /** Link to the next free descriptor, or of a chain in use to its next one. */
     private final int[] next;
@@ -57,12 +51,16 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         this.mask = size - 1;
         this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
         this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.descMemory = DriverRings.allocate(memory, descBytes(size), DESC_ALIGNMENT, desc);
-        this.availMemory = DriverRings.allocate(memory, availBytes(size), AVAIL_ALIGNMENT, avail);
-        this.usedMemory = DriverRings.allocate(memory, usedBytes(size), USED_ALIGNMENT, used);
-        this.tableMemory = indirect
-                ? DriverRings.allocate(memory, size * TABLE_ENTRIES * DESCRIPTOR_SIZE, DESC_ALIGNMENT, tables)
-                : null;
+        this.areas = new DriverAreas(
+                memory,
+                new DriverAreas.Layout(descBytes(size), DESC_ALIGNMENT),
+                new DriverAreas.Layout(availBytes(size), AVAIL_ALIGNMENT),
+                new DriverAreas.Layout(usedBytes(size), USED_ALIGNMENT),
+                indirect ? size : 0);
+        this.desc = areas.desc;
+        this.avail = areas.driver;
+        this.used = areas.device;
+        this.tables = areas.tables;
         this.next = new int[size];
         this.chainLength = new int[size];
         this.addresses = new long[size];
@@ -91,12 +89,7 @@ public final class SplitDriverQueue implements DriverVirtqueue {
 
     /** Gives the areas back; the device must have been reset before. */
     public void release(DriverMemory memory) {
-        memory.free(descMemory);
-        memory.free(availMemory);
-        memory.free(usedMemory);
-        if (tableMemory != null) {
-            memory.free(tableMemory);
-        }
+        areas.release(memory);
     }
 
     public int index() {
@@ -126,7 +119,7 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     @Override
     public int add(long[] addresses, int[] lengths, int readableCount, int writableCount) {
         int count = readableCount + writableCount;
-        boolean useTable = indirect && count > 1 && count <= TABLE_ENTRIES;
+        boolean useTable = indirect && count > 1 && count <= DriverAreas.TABLE_ENTRIES;
         int needed = useTable ? 1 : count;
         if (needed == 0 || needed > free) {
             return -1;
@@ -150,13 +143,13 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     }
 
     private void writeTable(int head, long[] addresses, int[] lengths, int readableCount, int count) {
-        int base = head * TABLE_ENTRIES * DESCRIPTOR_SIZE;
+        int base = DriverAreas.tableOffset(head);
         for (int i = 0; i < count; i++) {
             int flags = (i < readableCount ? 0 : VIRTQ_DESC_F_WRITE) | (i + 1 < count ? VIRTQ_DESC_F_NEXT : 0);
             writeDescriptor(tables, base + i * DESCRIPTOR_SIZE, addresses[i], lengths[i], flags, i + 1);
         }
-        long address = tableMemory.dmaAddress() + base;
-        writeDescriptor(desc, head * DESCRIPTOR_SIZE, address, count * DESCRIPTOR_SIZE, VIRTQ_DESC_F_INDIRECT, 0);
+        writeDescriptor(
+                desc, head * DESCRIPTOR_SIZE, areas.tableAddress(head), count * DESCRIPTOR_SIZE, VIRTQ_DESC_F_INDIRECT, 0);
     }
 
     private int writeChain(int head, long[] addresses, int[] lengths, int readableCount, int count) {
@@ -277,17 +270,17 @@ public final class SplitDriverQueue implements DriverVirtqueue {
 
     @Override
     public long queueDesc() {
-        return descMemory.dmaAddress();
+        return areas.descAddress();
     }
 
     @Override
     public long queueDriver() {
-        return availMemory.dmaAddress();
+        return areas.driverAddress();
     }
 
     @Override
     public long queueDevice() {
-        return usedMemory.dmaAddress();
+        return areas.deviceAddress();
     }
 
     /** The descriptor area itself, for those who break it on purpose. */
