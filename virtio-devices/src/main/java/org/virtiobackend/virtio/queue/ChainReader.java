@@ -2,49 +2,19 @@ package org.virtiobackend.virtio.queue;
 
 import java.nio.ByteBuffer;
 import org.virtiobackend.dma.SegmentList;
-import org.virtiobackend.posix.IoVec;
 
 /**
- * The device-readable bytes of a chain as one stream, whatever the framing (virtio 1.4 2.7.4). Copy a header out with the get
- * methods, decide from the copy, then hand the payload on as segments.
+ * The device-readable bytes of a chain as one stream. Copy a header out with the get methods, decide from the copy, then hand
+ * the payload on as segments. All methods throw {@link ChainBoundsException} when fewer bytes are left than asked for.
  */
-public final class ChainReader {
-    private final SegmentList segments;
-    private long position;
-    private long limit;
-    private int segment;
-    private int segmentPosition;
-
+public final class ChainReader extends ChainCursor {
     ChainReader(SegmentList segments) {
-        this.segments = segments;
+        super(segments);
     }
 
-    void reset() {
-        position = 0;
-        segment = 0;
-        segmentPosition = 0;
-        limit = segments.totalBytes();
-    }
-
-    /** Bytes not yet read. */
-    public long remaining() {
-        return limit - position;
-    }
-
-    /** Bytes read so far. */
-    public long position() {
-        return position;
-    }
-
-    /** @throws ChainBoundsException when nothing is left */
     public int getU8() {
-        if (position >= limit) {
-            throw ChainBoundsException.INSTANCE;
-        }
-        while (segmentPosition == segments.length(segment)) {
-            segment++;
-            segmentPosition = 0;
-        }
+        require(1);
+        passEmptySegments();
         int value = segments.buffer(segment).get(segments.offset(segment) + segmentPosition) & 0xff;
         segmentPosition++;
         position++;
@@ -77,9 +47,7 @@ public final class ChainReader {
 
     /** Copies bytes out to {@code [offset, offset + length)} of {@code target}; its position and limit stay. */
     public void get(ByteBuffer target, int offset, int length) {
-        if (length > remaining()) {
-            throw ChainBoundsException.INSTANCE;
-        }
+        require(length);
         int done = 0;
         while (done < length) {
             int part = Math.min(length - done, segments.length(segment) - segmentPosition);
@@ -89,37 +57,9 @@ public final class ChainReader {
         }
     }
 
-    public void skip(long bytes) {
-        if (bytes > remaining()) {
-            throw ChainBoundsException.INSTANCE;
-        }
-        long left = bytes;
-        while (left > 0) {
-            int part = (int) Math.min(left, segments.length(segment) - segmentPosition);
-            left -= part;
-            advance(part);
-        }
-    }
-
-    /** The whole readable part, from its start, for system calls; {@link #position} tells what was read already. */
-    public SegmentList segments() {
-        return segments;
-    }
-
-    /** Appends {@code length} unread bytes to {@code iov} and skips what fitted; returns how many. */
-    public long addTo(IoVec iov, long length) {
-        if (length > remaining()) {
-            throw ChainBoundsException.INSTANCE;
-        }
-        long added = segments.addTo(iov, position, length);
-        skip(added);
-        return added;
-    }
-
+    /** Where the next bytes lie in the present segment's buffer, now passed; -1 when they are not in one piece. */
     private int direct(int bytes) {
-        if (position + bytes > limit) {
-            throw ChainBoundsException.INSTANCE;
-        }
+        require(bytes);
         if (segment < segments.count() && segments.length(segment) - segmentPosition >= bytes) {
             int at = segments.offset(segment) + segmentPosition;
             segmentPosition += bytes;
@@ -127,14 +67,5 @@ public final class ChainReader {
             return at;
         }
         return -1;
-    }
-
-    private void advance(int bytes) {
-        position += bytes;
-        segmentPosition += bytes;
-        if (segmentPosition == segments.length(segment)) {
-            segment++;
-            segmentPosition = 0;
-        }
     }
 }

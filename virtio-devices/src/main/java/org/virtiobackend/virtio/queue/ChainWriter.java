@@ -2,47 +2,24 @@ package org.virtiobackend.virtio.queue;
 
 import java.nio.ByteBuffer;
 import org.virtiobackend.dma.SegmentList;
-import org.virtiobackend.posix.IoVec;
 
-/** The device-writable bytes of a chain as one stream. {@link #putU8At} and the like write at a position without moving. */
-public final class ChainWriter {
-    private final SegmentList segments;
-    private long position;
-    private int segment;
-    private int segmentPosition;
-
+/**
+ * The device-writable bytes of a chain as one stream; its position is what {@link DescriptorChain#complete} usually wants.
+ * All methods throw {@link ChainBoundsException} when there is less room than asked for.
+ */
+public final class ChainWriter extends ChainCursor {
     ChainWriter(SegmentList segments) {
-        this.segments = segments;
-    }
-
-    void reset() {
-        position = 0;
-        segment = 0;
-        segmentPosition = 0;
+        super(segments);
     }
 
     /** Bytes of the whole writable part. */
     public long capacity() {
-        return segments.totalBytes();
-    }
-
-    public long remaining() {
-        return segments.totalBytes() - position;
-    }
-
-    /** Bytes written or skipped so far: what {@link DescriptorChain#complete} usually wants. */
-    public long position() {
-        return position;
+        return limit;
     }
 
     public void putU8(int value) {
-        if (remaining() < 1) {
-            throw ChainBoundsException.INSTANCE;
-        }
-        while (segmentPosition == segments.length(segment)) {
-            segment++;
-            segmentPosition = 0;
-        }
+        require(1);
+        passEmptySegments();
         segments.buffer(segment).put(segments.offset(segment) + segmentPosition, (byte) value);
         segmentPosition++;
         position++;
@@ -65,9 +42,7 @@ public final class ChainWriter {
 
     /** Copies bytes in from {@code [offset, offset + length)} of {@code source}; its position and limit stay. */
     public void put(ByteBuffer source, int offset, int length) {
-        if (length > remaining()) {
-            throw ChainBoundsException.INSTANCE;
-        }
+        require(length);
         int done = 0;
         while (done < length) {
             int part = Math.min(length - done, segments.length(segment) - segmentPosition);
@@ -96,41 +71,5 @@ public final class ChainWriter {
             left -= length;
         }
         throw ChainBoundsException.INSTANCE;
-    }
-
-    public void skip(long bytes) {
-        if (bytes > remaining()) {
-            throw ChainBoundsException.INSTANCE;
-        }
-        long left = bytes;
-        while (left > 0) {
-            int part = (int) Math.min(left, segments.length(segment) - segmentPosition);
-            left -= part;
-            advance(part);
-        }
-    }
-
-    /** The whole writable part, from its start, for system calls. */
-    public SegmentList segments() {
-        return segments;
-    }
-
-    /** Appends {@code length} unwritten bytes to {@code iov} and skips what fitted; returns how many. */
-    public long addTo(IoVec iov, long length) {
-        if (length > remaining()) {
-            throw ChainBoundsException.INSTANCE;
-        }
-        long added = segments.addTo(iov, position, length);
-        skip(added);
-        return added;
-    }
-
-    private void advance(int bytes) {
-        position += bytes;
-        segmentPosition += bytes;
-        if (segmentPosition == segments.length(segment)) {
-            segment++;
-            segmentPosition = 0;
-        }
     }
 }
