@@ -164,7 +164,7 @@ public final class DemoCommand implements CliCommand {
         long messages = device.path("dma").path("messagesSent").asLong(-1);
         boolean visible;
         try (Stream<String> maps = Files.lines(Path.of("/proc", Long.toString(backend.pid()), "maps"))) {
-            visible = maps.anyMatch(line -> line.contains(EmbeddedDisk.GUEST_MEMORY));
+            visible = maps.anyMatch(line -> line.contains(EmbeddedGuest.MEMORY));
         }
         report.fact(
                 "counters",

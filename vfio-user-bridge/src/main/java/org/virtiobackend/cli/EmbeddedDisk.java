@@ -5,14 +5,7 @@ import static org.virtiobackend.devices.blk.VirtioBlk.*;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
 import org.virtiobackend.devices.blk.driver.BlkDriver;
-import org.virtiobackend.posix.Mapping;
 import org.virtiobackend.swiotlb.driver.BouncePool;
-import org.virtiobackend.swiotlb.driver.DriverMemory;
-import org.virtiobackend.swiotlb.driver.SharedMemory;
-import org.virtiobackend.vfiouser.client.VfioUserClient;
-import org.virtiobackend.vfiouser.client.VfioUserPciDevice;
-import org.virtiobackend.vfiouser.wire.DmaMapPayload;
-import org.virtiobackend.virtio.RestrictedDma;
 import org.virtiobackend.virtio.VirtioDeviceId;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.pci.CommonConfigLayout;
@@ -26,9 +19,6 @@ import org.virtiobackend.virtio.pci.driver.VirtioPciDriver;
  * One thread.
  */
 final class EmbeddedDisk implements AutoCloseable {
-    /** Name of the guest memory's file, as /proc/PID/maps shows it where it is mapped. */
-    static final String GUEST_MEMORY = "embedded-guest-ram";
-
     /** Features that cost nothing to accept. */
     static final long PLAIN_FEATURES = VIRTIO_BLK_F_SIZE_MAX
             | VIRTIO_BLK_F_SEG_MAX
@@ -43,19 +33,13 @@ final class EmbeddedDisk implements AutoCloseable {
             | VirtioFeature.VIRTIO_F_ORDER_PLATFORM
             | VirtioFeature.VIRTIO_F_NOTIF_CONFIG_DATA;
 
-    private static final long GUEST_BASE = 1L << 32;
-    private static final long RING_BYTES = 4L << 20;
     private static final int QUEUE_SIZE = 256;
     private static final long PAGE = 4096;
     private static final long ANSWER_NANOS = TimeUnit.SECONDS.toNanos(30);
     private static final int SPINS_PER_LOOK = 1 << 14;
 
-    private final VfioUserPciDevice pci;
+    private final EmbeddedGuest guest;
     private final VirtioPciDriver driver;
-    private final SharedMemory guestMemory;
-    private final Mapping regionMapping;
-    private final DeviceRegion region;
-    private final BouncePool pool;
     private final DriverQueue queue;
     private final BlkDriver requests;
     private final long capacityBytes;
@@ -76,47 +60,28 @@ final class EmbeddedDisk implements AutoCloseable {
         }
     }
 
-    private EmbeddedDisk(VfioUserPciDevice pci, SharedMemory guestMemory, Shape shape) throws IOException {
-        this.pci = pci;
-        this.guestMemory = guestMemory;
-        this.driver = VirtioPciDriver.open(pci);
-        if (driver.deviceId() != VirtioDeviceId.BLOCK) {
-            throw new IOException("not a block device: virtio device type " + driver.deviceId());
-        }
-        this.region = shape.place().inRegion() ? driver.region() : null;
-        if (shape.place().inRegion() && region == null) {
-            throw new IOException("the device has no memory of its own (--dma-policy)");
-        }
-        driver.negotiate(wanted(shape));
-        this.regionMapping = region == null ? null : mapRegion();
-        this.pool = region == null ? null : poolInRegion();
-        DriverMemory memory = region == null ? guestMemory : pool;
-        this.queue = driver.setupQueue(0, QUEUE_SIZE, memory, CommonConfigLayout.NO_VECTOR);
+    private EmbeddedDisk(EmbeddedGuest guest, Shape shape) throws IOException {
+        this.guest = guest;
+        this.driver = guest.driver();
+        long wanted = PLAIN_FEATURES | shape.more() | (shape.indirect() ? VirtioFeature.VIRTIO_F_INDIRECT_DESC : 0);
+        guest.negotiate(wanted, shape.less(), shape.place().inRegion());
+        this.queue = driver.setupQueue(0, QUEUE_SIZE, guest.memory(), CommonConfigLayout.NO_VECTOR);
         queue.ring().disableInterrupts();
         this.requests = shape.place() == BufferPlace.bounce
-                ? BlkDriver.bouncing(queue.ring(), pool, shape.slots(), shape.dataBytes())
-                : new BlkDriver(queue.ring(), memory, shape.slots(), shape.dataBytes());
+                ? BlkDriver.bouncing(queue.ring(), guest.pool(), shape.slots(), shape.dataBytes())
+                : new BlkDriver(queue.ring(), guest.memory(), shape.slots(), shape.dataBytes());
         driver.start();
         this.capacityBytes = driver.readConfig(CONFIG_CAPACITY, 8) * SECTOR_BYTES;
     }
 
     /** Connects, negotiates and starts the device. */
     static EmbeddedDisk attach(String socketPath, Shape shape) throws IOException {
-        VfioUserPciDevice pci = new VfioUserPciDevice(VfioUserClient.connect(socketPath));
+        long bytes = (long) shape.slots() * (shape.dataBytes() + PAGE);
+        EmbeddedGuest guest = EmbeddedGuest.connect(socketPath, bytes, VirtioDeviceId.BLOCK);
         try {
-            long bytes = RING_BYTES + (long) shape.slots() * (shape.dataBytes() + PAGE);
-            SharedMemory memory = SharedMemory.create(GUEST_MEMORY, (bytes + PAGE - 1) & -PAGE, GUEST_BASE);
-            try {
-                int flags = DmaMapPayload.FLAG_READ | DmaMapPayload.FLAG_WRITE;
-                pci.client()
-                        .dmaMap(GUEST_BASE, memory.size(), flags, memory.memFd().fd(), 0);
-                return new EmbeddedDisk(pci, memory, shape);
-            } catch (IOException | RuntimeException e) {
-                memory.close();
-                throw e;
-            }
+            return new EmbeddedDisk(guest, shape);
         } catch (IOException | RuntimeException e) {
-            pci.close();
+            guest.close();
             throw e;
         }
     }
@@ -127,12 +92,12 @@ final class EmbeddedDisk implements AutoCloseable {
 
     /** The device's memory in use, or null. */
     DeviceRegion region() {
-        return region;
+        return guest.region();
     }
 
     /** The bounce pool in the device's memory, or null. */
     BouncePool pool() {
-        return pool;
+        return guest.pool();
     }
 
     BlkDriver requests() {
@@ -186,36 +151,6 @@ final class EmbeddedDisk implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        try {
-            driver.close();
-        } finally {
-            pci.close();
-            if (regionMapping != null) {
-                regionMapping.close();
-            }
-            guestMemory.close();
-        }
-    }
-
-    private long wanted(Shape shape) throws IOException {
-        long wanted = PLAIN_FEATURES | (shape.indirect() ? VirtioFeature.VIRTIO_F_INDIRECT_DESC : 0);
-        if (region != null) {
-            boolean dmb = region.dmb() && (shape.less() & RestrictedDma.VIRTIO_F_DMB) == 0;
-            wanted |= dmb ? RestrictedDma.VIRTIO_F_DMB : RestrictedDma.VIRTIO_F_SWIOTLB;
-        }
-        return (wanted | shape.more()) & ~shape.less();
-    }
-
-    private Mapping mapRegion() throws IOException {
-        Mapping mapping = pci.mapBar(region.bar());
-        if (mapping == null) {
-            throw new IOException("the device's memory cannot be mapped");
-        }
-        return mapping;
-    }
-
-    private BouncePool poolInRegion() {
-        boolean offsets = (driver.features() & RestrictedDma.VIRTIO_F_DMB) != 0;
-        return new BouncePool(regionMapping, offsets ? 0 : region.busAddress(), 1);
+        guest.close();
     }
 }
