@@ -10,7 +10,6 @@ import org.virtiobackend.devices.blk.backend.RamBackend;
 import org.virtiobackend.devices.blk.backend.RawFileBackend;
 import org.virtiobackend.virtio.device.io.IoPool;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
@@ -20,7 +19,7 @@ import picocli.CommandLine.TypeConversionException;
         description = "Serves a disk image as a virtio block device.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
-public final class BlkCommand implements ServingCommand {
+public final class BlkCommand extends ServingCommand {
     /** How writes reach the storage. */
     enum Cache {
         writeback,
@@ -41,9 +40,6 @@ public final class BlkCommand implements ServingCommand {
 
     private static final String RAM = "ram:";
     private static final String CAPABILITIES = "{\"type\": \"block\", \"features\": [\"read-only\", \"blk-file\"]}";
-
-    @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
-    private boolean printCapabilities;
 
     @Option(
             names = "--image",
@@ -110,24 +106,13 @@ public final class BlkCommand implements ServingCommand {
             description = "clients at the same time (default: 1, read-only 256)")
     private Integer maxClients;
 
-    @Mixin
-    private ServeOptions serveOptions;
-
-    @Mixin
-    private LogOptions logOptions;
-
     @Override
-    public Integer call() throws BadInputException, IOException {
-        if (printCapabilities) {
-            System.out.println(CAPABILITIES);
-            return ExitStatus.OK;
-        }
-        ServerProcess.serve(service());
-        return ExitStatus.OK;
+    String capabilities() {
+        return CAPABILITIES;
     }
 
     @Override
-    public Service service() throws BadInputException, IOException {
+    Service service() throws BadInputException, IOException {
         BlkSettings settings = settings();
         int[] queueSizes = new int[queues];
         Arrays.fill(queueSizes, queueSize);
@@ -137,12 +122,6 @@ public final class BlkCommand implements ServingCommand {
         check("--max-clients", clients, 256);
         BlkExport export = new BlkExport(openImage(), new IoPool(ioThreads), settings, clients);
         return new Service(export, serveOptions, queues);
-    }
-
-    private static void check(String option, int value, int max) throws BadInputException {
-        if (value < 1 || value > max) {
-            throw new BadInputException(option + " must be 1 to " + max);
-        }
     }
 
     private BlkSettings settings() throws BadInputException {

@@ -15,7 +15,6 @@ import org.virtiobackend.posix.FileSpace;
 import org.virtiobackend.posix.Landlock;
 import org.virtiobackend.virtio.device.io.IoPool;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Shares a directory. */
@@ -24,7 +23,7 @@ import picocli.CommandLine.Option;
         description = "Shares a directory of the host as a virtio file system.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
-public final class FsCommand implements ServingCommand {
+public final class FsCommand extends ServingCommand {
     /** How long a driver may believe what it was told. */
     enum Cache {
         none(CachePolicy.NONE),
@@ -53,9 +52,6 @@ public final class FsCommand implements ServingCommand {
     private static final int MAX_FILES = 4_000_000;
     /** Descriptors that are no files of the driver: sockets, memory, the program's own. */
     private static final long RESERVED_DESCRIPTORS = 512;
-
-    @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
-    private boolean printCapabilities;
 
     @Option(names = "--shared-dir", paramLabel = "DIR", description = "directory to share")
     private String sharedDir;
@@ -141,18 +137,13 @@ public final class FsCommand implements ServingCommand {
             description = "clients at the same time (default: 1)")
     private int maxClients;
 
-    @Mixin
-    private ServeOptions serveOptions;
-
-    @Mixin
-    private LogOptions logOptions;
+    @Override
+    String capabilities() {
+        return CAPABILITIES;
+    }
 
     @Override
-    public Integer call() throws BadInputException, IOException {
-        if (printCapabilities) {
-            System.out.println(CAPABILITIES);
-            return ExitStatus.OK;
-        }
+    void serve() throws BadInputException, IOException {
         FsExport export = export();
         if (sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() > 0) {
             try {
@@ -163,11 +154,10 @@ public final class FsCommand implements ServingCommand {
             }
         }
         ServerProcess.serve(new Service(export, serveOptions, queues + 1));
-        return ExitStatus.OK;
     }
 
     @Override
-    public Service service() throws BadInputException, IOException {
+    Service service() throws BadInputException, IOException {
         return new Service(export(), serveOptions, queues + 1);
     }
 
@@ -180,12 +170,6 @@ public final class FsCommand implements ServingCommand {
         check("--max-clients", maxClients, 256);
         SharedDirectory directory = open(options());
         return new FsExport(directory, new IoPool(ioThreads), settings, maxClients);
-    }
-
-    private static void check(String option, int value, int max) throws BadInputException {
-        if (value < 1 || value > max) {
-            throw new BadInputException(option + " must be 1 to " + max);
-        }
     }
 
     private FsSettings settings() throws BadInputException {

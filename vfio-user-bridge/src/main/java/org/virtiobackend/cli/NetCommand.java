@@ -16,7 +16,6 @@ import org.virtiobackend.devices.net.backend.TapBackend;
 import org.virtiobackend.devices.net.packet.PcapFile;
 import org.virtiobackend.virtio.FeatureNames;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Serves a network interface. */
@@ -25,15 +24,12 @@ import picocli.CommandLine.Option;
         description = "Serves a network link as a virtio network device.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
-public final class NetCommand implements ServingCommand {
+public final class NetCommand extends ServingCommand {
     private static final String TAP = "tap:";
     private static final String TAP_FD = "tap:fd=";
     private static final String STREAM = "stream:";
     private static final String LOOPBACK = "loopback";
     private static final String CAPABILITIES = "{\"type\": \"net\", \"features\": [\"tap\", \"stream\", \"loopback\"]}";
-
-    @Option(names = "--print-capabilities", description = "print what this program can do, as JSON, and end")
-    private boolean printCapabilities;
 
     @Option(
             names = "--backend",
@@ -69,24 +65,13 @@ public final class NetCommand implements ServingCommand {
     @Option(names = "--dump", paramLabel = "FILE", description = "capture all frames there, as pcap")
     private Path dump;
 
-    @Mixin
-    private ServeOptions serveOptions;
-
-    @Mixin
-    private LogOptions logOptions;
-
     @Override
-    public Integer call() throws BadInputException, IOException {
-        if (printCapabilities) {
-            System.out.println(CAPABILITIES);
-            return ExitStatus.OK;
-        }
-        ServerProcess.serve(service());
-        return ExitStatus.OK;
+    String capabilities() {
+        return CAPABILITIES;
     }
 
     @Override
-    public Service service() throws BadInputException, IOException {
+    Service service() throws BadInputException, IOException {
         List<Integer> descriptors = descriptors();
         int pairs = queuePairs != null ? queuePairs : Math.max(1, descriptors.size());
         NetSettings settings = settings(pairs);
