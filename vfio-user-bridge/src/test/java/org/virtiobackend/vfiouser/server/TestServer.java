@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.File;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -127,8 +127,8 @@ public final class TestServer implements AutoCloseable {
         int count = 0;
         for (String fd : new File("/proc/self/fd").list()) {
             try {
-                String target = Files.readSymbolicLink(Path.of("/proc/self/fd", fd))
-                        .toString();
+                String target =
+                        Files.readSymbolicLink(Path.of("/proc/self/fd", fd)).toString();
                 if (!target.startsWith("/proc/") && !target.startsWith("/sys/") && !target.endsWith(".jar")) {
                     count++;
                 }

@@ -149,7 +149,12 @@ public final class SplitDriverQueue implements DriverVirtqueue {
             writeDescriptor(tables, base + i * DESCRIPTOR_SIZE, addresses[i], lengths[i], flags, i + 1);
         }
         writeDescriptor(
-                desc, head * DESCRIPTOR_SIZE, areas.tableAddress(head), count * DESCRIPTOR_SIZE, VIRTQ_DESC_F_INDIRECT, 0);
+                desc,
+                head * DESCRIPTOR_SIZE,
+                areas.tableAddress(head),
+                count * DESCRIPTOR_SIZE,
+                VIRTQ_DESC_F_INDIRECT,
+                0);
     }
 
     private int writeChain(int head, long[] addresses, int[] lengths, int readableCount, int count) {
