@@ -36,6 +36,12 @@ final class ControlHandler implements QueueHandler {
         return taken;
     }
 
+    /** Commands are about queues that the driver may have enabled just before. */
+    @Override
+    public boolean awaitsNotification() {
+        return true;
+    }
+
     private void serve(DescriptorChain chain) {
         if (chain.writable().capacity() == 0) {
             device.counters().countMalformed(); // nothing can be acknowledged, so nothing is done

@@ -26,6 +26,15 @@ public interface QueueHandler {
     }
 
     /**
+     * Whether buffers are looked at only after the driver's notification of them, which arrives behind all register writes that the driver
+     * made before it. For commands about the device itself: a worker that polls sees a command before the transport has executed
+     * such a write, the enabling of another queue for instance.
+     */
+    default boolean awaitsNotification() {
+        return false;
+    }
+
+    /**
      * The memory of the queue is to be let go of, and chains are still out: those that wait for the outside are to be completed now.
      * Called again and again until all are back; the others come by themselves.
      */

@@ -2,6 +2,7 @@ package org.virtiobackend.devices.net;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
@@ -12,6 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.virtiobackend.devices.net.backend.LoopbackBackend;
 import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.worker.WorkerPool;
+import org.virtiobackend.virtio.queue.QueueConfig;
 
 /** Notifications that are held back, counted. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -118,5 +121,23 @@ class CoalescingTest {
         for (int room = 1; room < 9; room++) {
             assertArrayEquals(new byte[] {1}, net.control(command, room), "no room for the answer");
         }
+    }
+
+    /** The write that enables a queue is posted: a worker that polls sees the command behind it before the transport has executed it. */
+    @Test
+    void commandWaitsForTheEnablingOfAQueueThatCameBeforeIt() throws Exception {
+        net.close();
+        net = new NetFixture(
+                new LoopbackBackend(1), new NetSettings(MAC, 0, 1, QUEUE_SIZE), PLAIN, 0, null, WorkerPool.ALWAYS);
+        assertTrue(net.runtime.stopQueue(0));
+        QueueConfig enabled = net.renew(0);
+        byte[] head = {VIRTIO_NET_CTRL_NOTF_COAL, VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET};
+        NetFixture.Command command = net.command(concat(head, le16(0), le16(0), le32(3), le32(4)), 1);
+        net.queues[net.controlQueue()].publish();
+        send(3); // the only worker has looked at all queues in the meantime
+        net.runtime.startQueue(enabled);
+        net.runtime.kick(net.controlQueue());
+        assertArrayEquals(new byte[1], net.answer(command));
+        assertArrayEquals(concat(new byte[1], le32(3), le32(4)), get(0));
     }
 }

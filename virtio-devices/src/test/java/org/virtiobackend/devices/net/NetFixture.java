@@ -124,13 +124,7 @@ final class NetFixture implements AutoCloseable {
         out.clear();
         arrived.clear();
         for (int i = 0; i < queues.length; i++) {
-            int size = device.queueMaxSizes()[i];
-            queues[i] = (features & VirtioFeature.VIRTIO_F_RING_PACKED) != 0
-                    ? PackedDriverQueue.create(i, size, features, memory)
-                    : SplitDriverQueue.create(i, size, features, memory);
-            queues[i].disableInterrupts();
-            configs[i] =
-                    new QueueConfig(i, size, queues[i].queueDesc(), queues[i].queueDriver(), queues[i].queueDevice());
+            configs[i] = renew(i);
             out.add(new HashMap<>());
             arrived.add(new ArrayDeque<>());
         }
@@ -147,6 +141,17 @@ final class NetFixture implements AutoCloseable {
         };
         runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, workers, events);
         dmaMap.setUser(runtime::refreshMemory);
+    }
+
+    /** A new ring for a queue that is not live. */
+    QueueConfig renew(int queue) throws Exception {
+        int size = device.queueMaxSizes()[queue];
+        DriverVirtqueue ring = (features & VirtioFeature.VIRTIO_F_RING_PACKED) != 0
+                ? PackedDriverQueue.create(queue, size, features, memory)
+                : SplitDriverQueue.create(queue, size, features, memory);
+        ring.disableInterrupts();
+        queues[queue] = ring;
+        return new QueueConfig(queue, size, ring.queueDesc(), ring.queueDriver(), ring.queueDevice());
     }
 
     void reset() {
@@ -250,23 +255,38 @@ final class NetFixture implements AutoCloseable {
 
     /** Sends raw bytes with room for an answer; returns what was written. */
     byte[] control(byte[] bytes, int room, int... cuts) throws Exception {
-        int queue = controlQueue();
+        Command command = command(bytes, room, cuts);
+        publish(controlQueue());
+        return answer(command);
+    }
+
+    /** A command that is in the ring. */
+    record Command(int token, List<DmaBuffer> readable, List<DmaBuffer> writable) {}
+
+    /** Puts a command into the ring without showing it to the device. */
+    Command command(byte[] bytes, int room, int... cuts) {
         List<DmaBuffer> readable = filled(bytes, cuts);
         List<DmaBuffer> writable = room == 0 ? List.of() : List.of(memory.allocate(room, 1));
-        int token = queues[queue].add(
+        int token = queues[controlQueue()].add(
                 readable.toArray(DmaBuffer[]::new),
                 readable.size(),
                 writable.toArray(DmaBuffer[]::new),
                 writable.size());
         assertTrue(token >= 0, "room in the ring");
-        publish(queue);
-        await(() -> queues[queue].pollUsed() == token, "an answer to a command");
-        byte[] answer = new byte[(int) queues[queue].usedLength()];
+        return new Command(token, readable, writable);
+    }
+
+    /** Waits for what was written to the only command that is out. */
+    byte[] answer(Command command) throws Exception {
+        DriverVirtqueue queue = queues[controlQueue()];
+        await(() -> queue.pollUsed() == command.token, "an answer to a command");
+        byte[] answer = new byte[(int) queue.usedLength()];
         if (answer.length > 0) {
-            writable.get(0).memory().get(writable.get(0).offset(), answer);
+            DmaBuffer room = command.writable.get(0);
+            room.memory().get(room.offset(), answer);
         }
-        readable.forEach(memory::free);
-        writable.forEach(memory::free);
+        command.readable.forEach(memory::free);
+        command.writable.forEach(memory::free);
         return answer;
     }
 

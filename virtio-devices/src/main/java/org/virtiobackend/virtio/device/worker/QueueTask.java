@@ -34,6 +34,9 @@ final class QueueTask implements ChainCompletion {
     private final QueueHandler handler;
     private final WakeUp[] wakeOn;
     private final QueueStatistics statistics;
+    /** See {@link QueueHandler#awaitsNotification}. */
+    private final boolean awaitsNotification;
+
     private final CompletedChains completed = new CompletedChains();
     private final Runnable borrow = this::serveBorrowed;
 
@@ -75,6 +78,7 @@ final class QueueTask implements ChainCompletion {
         this.handler = handler;
         this.wakeOn = wakeOn;
         this.statistics = statistics;
+        this.awaitsNotification = handler.awaitsNotification();
     }
 
     void bind(Virtqueue newQueue, Worker newWorker) {
@@ -237,7 +241,7 @@ final class QueueTask implements ChainCompletion {
             int work = takeCompleted();
             if (wanted != answered) {
                 work += settle(wanted);
-            } else if (!paused && !dead && (kicked || !queue.isRemote())) {
+            } else if (!paused && !dead && (kicked || !isLookedAtWhenKicked())) {
                 work += drain(BUDGET);
             }
             if (usedAdded) {
@@ -267,15 +271,20 @@ final class QueueTask implements ChainCompletion {
         if (kicked) {
             kicked = false;
         }
-        if (kicksOn) {
+        if (kicksOn && !awaitsNotification) {
             suppressKicks();
         }
         int work = handler.drain(queue, budget);
         worker.countArrived(work);
-        if (work > 0 && queue.isRemote()) {
+        // asked for before the driver hears of this batch: each later buffer comes with a notification
+        if (work > 0 && queue.isRemote() || awaitsNotification && queue.enableKicks()) {
             kicked = true;
         }
         return work;
+    }
+
+    private boolean isLookedAtWhenKicked() {
+        return awaitsNotification || queue.isRemote();
     }
 
     private int takeCompleted() {
@@ -410,7 +419,7 @@ final class QueueTask implements ChainCompletion {
 
     /** Called before the worker sleeps; true when there is work after all. */
     boolean enableKicks() {
-        if (!isServing() || !handler.wantsKicks()) {
+        if (!isServing() || awaitsNotification || !handler.wantsKicks()) {
             return false;
         }
         kicksOn = true;

@@ -23,6 +23,8 @@ final class EchoDevice implements VirtioDevice {
     volatile Error throwError;
     volatile int started;
     volatile boolean prompt;
+    /** The queue that is served after notifications only, or -1. */
+    volatile int notifiedQueue = -1;
     /** The thread that drained last. */
     volatile Thread drainer;
     /** Times that a second thread was found in the same queue. */
@@ -57,13 +59,23 @@ final class EchoDevice implements VirtioDevice {
     public void activate(DeviceContext context) {
         for (int i = 0; i < context.queueCount(); i++) {
             if (context.isEnabled(i)) {
-                context.attach(i, new Echo());
+                context.attach(i, new Echo(i == notifiedQueue));
             }
         }
     }
 
     private final class Echo implements QueueHandler {
         private final AtomicInteger inside = new AtomicInteger();
+        private final boolean awaitsNotification;
+
+        Echo(boolean awaitsNotification) {
+            this.awaitsNotification = awaitsNotification;
+        }
+
+        @Override
+        public boolean awaitsNotification() {
+            return awaitsNotification;
+        }
 
         @Override
         public int drain(Virtqueue queue, int budget) throws VirtqueueException {
