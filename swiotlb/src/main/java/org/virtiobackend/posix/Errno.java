@@ -38,6 +38,9 @@ public final class Errno {
     public static final int ELOOP = 40;
     public static final int ENODATA = 61;
     public static final int EPROTO = 71;
+    /** A descriptor in the wrong state: of a tap that has no interface. */
+    public static final int EBADFD = 77;
+
     public static final int EMSGSIZE = 90;
     public static final int EOPNOTSUPP = 95;
     public static final int EADDRINUSE = 98;
@@ -54,6 +57,7 @@ public final class Errno {
             Map.entry(ENOENT, "no such file or directory"),
             Map.entry(EIO, "input/output error"),
             Map.entry(EBADF, "bad file descriptor"),
+            Map.entry(EBADFD, "file descriptor in bad state"),
             Map.entry(EAGAIN, "resource temporarily unavailable"),
             Map.entry(ENOMEM, "out of memory"),
             Map.entry(EACCES, "permission denied"),
@@ -63,6 +67,7 @@ public final class Errno {
             Map.entry(ENOTDIR, "not a directory"),
             Map.entry(EISDIR, "is a directory"),
             Map.entry(EINVAL, "invalid argument"),
+            Map.entry(ENOTTY, "inappropriate ioctl for device"),
             Map.entry(EMFILE, "too many open files"),
             Map.entry(ENOSPC, "no space left on device"),
             Map.entry(EROFS, "read-only file system"),

@@ -11,6 +11,7 @@ public final class Fd implements AutoCloseable {
     private static final int F_GETFL = 3;
     private static final int F_SETFL = 4;
     private static final int O_NONBLOCK = 0x800;
+    private static final int O_CLOEXEC = 0x80000;
 
     private final AtomicInteger value;
 
@@ -38,6 +39,15 @@ public final class Fd implements AutoCloseable {
     /** A second descriptor of the same open file, with an owner of its own. */
     public Fd duplicate() throws ErrnoException {
         return new Fd((int) ErrnoException.check(LibC.fcntl(value(), F_DUPFD_CLOEXEC, 0), "duplicate descriptor"));
+    }
+
+    /**
+     * Makes this number mean the open file of {@code other}, which is closed; whoever uses it at the moment uses either file. Not to be
+     * called together with {@link #close}.
+     */
+    public void replaceWith(Fd other) throws ErrnoException {
+        ErrnoException.check(LibC.dup3(other.value(), value(), O_CLOEXEC), "replace descriptor");
+        other.close();
     }
 
     /** Hands the number over: it is the caller's to close, and this object is closed. */

@@ -22,6 +22,8 @@ final class LibC {
 
     static native int close(int fd);
 
+    static native int dup3(int from, int to, int flags);
+
     static native int fcntl(int fd, int command, long argument);
 
     static native int ioctl(int fd, long request, long argument);

@@ -98,6 +98,11 @@ public final class TunTap implements AutoCloseable {
         return fd;
     }
 
+    /** Goes on with the queue of {@code other}, which is taken over, in place of one that has lost its interface; see {@link Fd#replaceWith}. */
+    public void replaceWith(TunTap other) throws ErrnoException {
+        fd.replaceWith(other.fd);
+    }
+
     /** Tells the kernel what the reader of this tap copes with: TUN_F_ bits; returns 0 or a negative error number. */
     public int setOffloads(int offloads) {
         int result = LibC.ioctl(fd.value(), TUNSETOFFLOAD, offloads);

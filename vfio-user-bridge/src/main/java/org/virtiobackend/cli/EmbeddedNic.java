@@ -79,6 +79,10 @@ final class EmbeddedNic implements AutoCloseable {
         return guest.region() != null;
     }
 
+    boolean isLinkUp() throws IOException {
+        return (driver.readConfig(CONFIG_STATUS, 2) & VIRTIO_NET_S_LINK_UP) != 0;
+    }
+
     /** Shows the device frames and buffers. */
     void publish() throws IOException {
         transmitQueue.publishAndKick();

@@ -1,5 +1,6 @@
 package org.virtiobackend.cli;
 
+import java.util.Map;
 import org.virtiobackend.virtio.device.VirtioDevice;
 
 /** Something that is served: makes a device for each client. Closed when the last device is. */
@@ -19,6 +20,9 @@ interface Export extends AutoCloseable {
     /** Looks after what is served, once a second and on SIGHUP: has the image a new size? */
     void lookAfter();
 
+    /** Tells drivers what may be new to them or to others: on SIGHUP. */
+    default void refresh() {}
+
     /** Makes everything durable that was written. */
     void flush() throws java.io.IOException;
 
@@ -31,6 +35,11 @@ interface Export extends AutoCloseable {
 
         /** Requests that failed. */
         long errors();
+
+        /** More that is worth knowing about the device, by name: shown in the statistics. */
+        default Map<String, Long> counters() {
+            return Map.of();
+        }
 
         /** The client has gone and the device is closed. */
         void gone();

@@ -146,7 +146,11 @@ public final class NetCommand extends ServingCommand {
                 if (!number.matches("\\d{1,6}")) {
                     throw new BadInputException("--backend=" + backend + ": " + number + " is not a descriptor");
                 }
-                found.add(Integer.parseInt(number));
+                int descriptor = Integer.parseInt(number);
+                if (found.contains(descriptor)) {
+                    throw new BadInputException("--backend=" + backend + ": descriptor " + number + " comes twice");
+                }
+                found.add(descriptor);
             }
         }
         return found;

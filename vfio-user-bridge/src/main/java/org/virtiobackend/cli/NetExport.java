@@ -1,5 +1,7 @@
 package org.virtiobackend.cli;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.virtiobackend.devices.net.NetCounters;
@@ -53,6 +55,12 @@ final class NetExport implements Export {
         backend.lookAfter();
     }
 
+    /** Whoever forwards frames may have lost track of where the guests are. */
+    @Override
+    public void refresh() {
+        devices.forEach(VirtioNetDevice::announce);
+    }
+
     @Override
     public void flush() {}
 
@@ -80,6 +88,18 @@ final class NetExport implements Export {
         public long errors() {
             NetCounters counters = device.counters();
             return counters.receiveDropped() + counters.transmitDropped() + counters.malformed();
+        }
+
+        @Override
+        public Map<String, Long> counters() {
+            NetCounters counters = device.counters();
+            Map<String, Long> all = new LinkedHashMap<>();
+            all.put("linkUp", backend.isLinkUp() ? 1L : 0L);
+            all.put("filtered", counters.filtered());
+            all.put("receiveDropped", counters.receiveDropped());
+            all.put("transmitDropped", counters.transmitDropped());
+            all.put("malformed", counters.malformed());
+            return all;
         }
 
         @Override

@@ -56,7 +56,7 @@ final class ServerProcess implements AutoCloseable {
             return thread;
         });
         try {
-            Signals.handle("HUP", () -> clock.execute(this::lookAfter));
+            Signals.handle("HUP", () -> clock.execute(this::refresh));
             clock.scheduleWithFixedDelay(this::lookAfter, 1, 1, TimeUnit.SECONDS);
             if (statsFile != null) {
                 StatsFile stats = new StatsFile(Path.of(statsFile), listeners);
@@ -76,6 +76,11 @@ final class ServerProcess implements AutoCloseable {
 
     private void lookAfter() {
         services.forEach(service -> service.export().lookAfter());
+    }
+
+    private void refresh() {
+        lookAfter();
+        services.forEach(service -> service.export().refresh());
     }
 
     private static void write(StatsFile stats) {

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Map;
 import org.virtiobackend.swiotlb.BarMemory;
 import org.virtiobackend.virtio.device.worker.QueueStatistics;
 
@@ -84,6 +85,9 @@ final class StatsFile {
         json.writeStringField(
                 "features", "0x" + Long.toHexString(entry.function().negotiatedFeatures()));
         json.writeNumberField("errors", entry.client().errors());
+        for (Map.Entry<String, Long> counter : entry.client().counters().entrySet()) {
+            json.writeNumberField(counter.getKey(), counter.getValue());
+        }
         json.writeArrayFieldStart("queues");
         for (QueueStatistics queue : entry.function().statistics()) {
             writeQueue(json, queue);

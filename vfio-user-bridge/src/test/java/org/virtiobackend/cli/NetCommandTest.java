@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.virtiobackend.devices.net.backend.TapBackend;
+import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.FileIo;
 
 /** The command line of the network device: what is refused, and that it serves, over a real socket. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
@@ -44,6 +51,7 @@ class NetCommandTest {
                         + " descriptor",
                 "--backend=tap:fd=1:2 --queue-pairs=3 | --queue-pairs=3 needs as many descriptors, not 2",
                 "--backend=tap:a-name-too-long- | --backend: interface name a-name-too-long-: file name too long",
+                "--backend=tap:fd=7:7 | --backend=tap:fd=7:7: descriptor 7 comes twice",
                 "--backend=loopback --mac=52:54 | 52:54 is no MAC address such as 52:54:00:12:34:56",
                 "--backend=loopback --mac=01:00:5e:00:00:01 | 01:00:5e:00:00:01 is a multicast address",
                 "--backend=loopback --mac=00:00:00:00:00:00 | a MAC address of zeroes is none",
@@ -68,11 +76,123 @@ class NetCommandTest {
         refuses("--backend is needed");
     }
 
+    private static final String TAP = "vbc" + ProcessHandle.current().pid() % 1_000_000;
+
+    private static boolean isRoot() {
+        return "root".equals(System.getProperty("user.name"));
+    }
+
+    private static void assumeTaps() {
+        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
+        assumeTrue(isRoot(), "as root");
+    }
+
     @Test
     void refusesAnInterfaceThatIsNoTap() {
-        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
-        assumeTrue("root".equals(System.getProperty("user.name")), "as root");
+        assumeTaps();
         refuses("--backend: lo is not a tap", "--backend=tap:lo");
+    }
+
+    @Test
+    void refusesATapThatSomebodyElseUsesOrThatHasTooFewQueues() throws Exception {
+        assumeTaps();
+        try (TapBackend other = TapBackend.open(TAP, 1)) {
+            assertTrue(other.isLinkUp());
+            refuses("--backend: tap " + TAP + " is in use by another process", "--backend=tap:" + TAP);
+            refuses(
+                    "--backend: " + TAP + " is not a tap for several queues (ip tuntap add dev " + TAP
+                            + " mode tap multi_queue)",
+                    "--backend=tap:" + TAP,
+                    "--queue-pairs=2");
+        }
+    }
+
+    @Test
+    void refusesADescriptorThatIsNoTap() throws Exception {
+        Fd file = FileIo.open("/dev/null", FileIo.O_RDWR, 0);
+        String option = "tap:fd=" + file.value();
+        refuses(
+                "--backend: " + option + " is not an open tap with IFF_VNET_HDR: inappropriate ioctl for device",
+                "--backend=" + option);
+        file.close();
+    }
+
+    /** As somebody who may not administer the network: root is not, without its capabilities. */
+    private List<String> unprivileged(String... options) throws Exception {
+        List<String> command = new ArrayList<>();
+        if (isRoot()) {
+            command.addAll(List.of("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"));
+        }
+        command.addAll(List.of(System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1", "-cp"));
+        command.addAll(List.of(System.getProperty("java.class.path"), Main.class.getName(), "net"));
+        command.add("--socket-path=" + directory.resolve("s"));
+        command.addAll(List.of(options));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        List<String> lines =
+                new String(process.getInputStream().readAllBytes()).lines().toList();
+        assertEquals(2, process.waitFor(), lines.toString());
+        return lines;
+    }
+
+    @Test
+    void refusesAnInterfaceThatIsNotThereAndMayNotBeMade() throws Exception {
+        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
+        assertEquals(
+                List.of("virtio-backend net: --backend: no interface " + TAP + ", and no permission to create it"
+                        + " (ip tuntap add dev " + TAP + " mode tap user NAME)"),
+                unprivileged("--backend=tap:" + TAP));
+    }
+
+    @Test
+    void refusesATapOfAnotherUser() throws Exception {
+        assumeTaps();
+        ip("tuntap", "add", "dev", TAP, "mode", "tap", "user", "65534", "vnet_hdr");
+        try {
+            assertEquals(
+                    List.of("virtio-backend net: --backend: tap " + TAP + " belongs to another user (ip tuntap add dev "
+                            + TAP + " mode tap user NAME)"),
+                    unprivileged("--backend=tap:" + TAP));
+        } finally {
+            ip("link", "delete", TAP);
+        }
+    }
+
+    private static void ip(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of("/sbin/ip"));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes());
+        assertEquals(0, process.waitFor(), command + ": " + said);
+    }
+
+    /** A stream whose peer is not there yet, comes, and goes. */
+    @Test
+    void linkFollowsThePeerOfAStream() throws Exception {
+        Path socket = directory.resolve("net.sock");
+        Path peer = directory.resolve("peer.sock");
+        try (BackendProcess backend =
+                        BackendProcess.start(List.of("net", "--socket-path=" + socket, "--backend=stream:" + peer));
+                EmbeddedNic nic = EmbeddedNic.attach(socket.toString(), 64, 1514)) {
+            assertFalse(nic.isLinkUp());
+            try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+                listener.bind(UnixDomainSocketAddress.of(peer));
+                SocketChannel connected = listener.accept();
+                awaitLink(nic, true);
+                connected.close();
+                awaitLink(nic, false);
+                listener.accept().close();
+            }
+            assertEquals(0, backend.stop());
+        }
+    }
+
+    private static void awaitLink(EmbeddedNic nic, boolean up) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (nic.isLinkUp() != up) {
+            nic.publish(); // whoever sends finds out
+            assertTrue(System.nanoTime() < deadline, "link " + up);
+            Thread.onSpinWait();
+        }
     }
 
     @ParameterizedTest

@@ -15,6 +15,7 @@ final class ControlHandler implements QueueHandler {
     private static final int COMMAND_BYTES = 2;
 
     private final VirtioNetDevice device;
+    private final DeviceContext context;
     private final FilterCommands filters;
     private final MultiqueueCommands multiqueue;
     private final CoalescingCommands coalescing;
@@ -22,6 +23,7 @@ final class ControlHandler implements QueueHandler {
     /** @param pairs of queues that exist with the negotiated features */
     ControlHandler(VirtioNetDevice device, DeviceContext context, int pairs) {
         this.device = device;
+        this.context = context;
         this.filters = new FilterCommands(device);
         this.multiqueue = new MultiqueueCommands(device);
         this.coalescing = new CoalescingCommands(device, context, pairs);
@@ -48,11 +50,19 @@ final class ControlHandler implements QueueHandler {
             chain.complete(0);
             return;
         }
+        ReceiveRules before = device.receiveRules();
         boolean done = execute(chain.readable(), chain.writable());
         if (chain.writable().position() == 0) {
             chain.writable().putU8(done ? VIRTIO_NET_OK : VIRTIO_NET_ERR);
         }
-        chain.complete(chain.writable().position());
+        long written = chain.writable().position();
+        if (device.receiveRules() == before) {
+            chain.complete(written);
+        } else {
+            // virtio 1.4 5.1.9.5.6.2: no receive queue goes by the rules of before when the driver has the answer
+            chain.defer();
+            context.afterPresentWork(() -> chain.complete(written));
+        }
     }
 
     /** @param answer for a command that says more than whether it was obeyed */

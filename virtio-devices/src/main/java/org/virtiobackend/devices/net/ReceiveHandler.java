@@ -81,6 +81,7 @@ final class ReceiveHandler implements QueueHandler {
         starved = false;
         wakeUp.disarm();
         if (pair >= rules.pairs()) {
+            dropAll();
             return 0; // virtio 1.4 5.1.9.5.6.2
         }
         try {
@@ -105,6 +106,22 @@ final class ReceiveHandler implements QueueHandler {
     @Override
     public boolean wantsKicks() {
         return starved;
+    }
+
+    /** Frames that were on their way to this queue when it went out of use would be old when it is used again. */
+    private void dropAll() {
+        if (isWaiting) {
+            isWaiting = false;
+            device.counters().countReceiveDropped();
+        }
+        pieceWaits = false;
+        for (int from = 0; from < steering.pairs(); from++) {
+            FrameRing ring = steering.incoming(from, pair);
+            while (ring != null && ring.peek() != null) {
+                ring.consume();
+                device.counters().countReceiveDropped();
+            }
+        }
     }
 
     // ---- frames that come straight into the driver's memory

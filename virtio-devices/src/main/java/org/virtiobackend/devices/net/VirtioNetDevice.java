@@ -244,8 +244,8 @@ public final class VirtioNetDevice implements VirtioDevice {
     private void usePairs(ReceiveRules rules, int channels) {
         receiveRules = rules;
         backend.setActiveChannels(channels);
-        for (int pair = 0; pair < rules.pairs(); pair++) {
-            context.wake(2 * pair);
+        for (int pair = 0; pair < settings.queuePairs(); pair++) {
+            context.wake(2 * pair); // those that are in use no more let go of what they have
         }
     }
 
@@ -271,7 +271,8 @@ public final class VirtioNetDevice implements VirtioDevice {
         DeviceContext active = context;
         if (up && active != null) {
             announce(); // whoever is at the other end may not know this device
-            for (int queue = 0; queue < active.queueCount() - 1; queue++) {
+            int pairs = isMultiqueue() ? settings.queuePairs() : 1;
+            for (int queue = 0; queue < 2 * pairs; queue++) {
                 active.wake(queue);
             }
         }

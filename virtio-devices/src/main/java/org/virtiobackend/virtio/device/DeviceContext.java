@@ -34,6 +34,12 @@ public interface DeviceContext {
     /** How notifications of a queue are held back now. */
     Coalescing coalescing(int queue);
 
+    /**
+     * Runs {@code action} when each queue of the device has finished what its worker was doing when this was called, and shown it to
+     * the driver; on some worker, perhaps after this returns. Does not wait.
+     */
+    void afterPresentWork(Runnable action);
+
     /** Stops the device with DEVICE_NEEDS_RESET; from any thread. */
     void fail(Throwable cause);
 }

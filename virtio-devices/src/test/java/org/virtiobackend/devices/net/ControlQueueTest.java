@@ -250,6 +250,38 @@ class ControlQueueTest {
         assertArrayEquals(frame(101), net.receive(2).frame());
     }
 
+    /** virtio 1.4 5.1.9.5.6.2: nothing more on queues out of use once the answer is there, whatever was under way on other workers. */
+    @Test
+    void queueOutOfUseIsQuietWhenTheDriverHasTheAnswer() throws Exception {
+        for (int round = 0; round < 100; round++) {
+            assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, le16(2)));
+            for (int i = 0; i < 20; i++) {
+                net.send(3, concat(new byte[net.device.headerBytes()], frame(60 + i)));
+            }
+            assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, le16(1)));
+            int arrived = drain();
+            for (int i = 0; i < 20; i++) {
+                net.awaitSent(3);
+            }
+            assertEquals(0, drain(), "in round " + round);
+            assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, le16(2)));
+            for (; arrived < 20; arrived++) {
+                net.receive(2);
+                net.addBuffers(2, 1, 1526);
+            }
+        }
+    }
+
+    /** Frames that have arrived on queue 2 by now. */
+    private int drain() throws Exception {
+        int frames = 0;
+        for (; net.poll(2); frames++) {
+            net.receive(2);
+            net.addBuffers(2, 1, 1526);
+        }
+        return frames;
+    }
+
     static byte[] rss(long types, int unclassified, int transmitQueues, int keyBytes, int... table) {
         byte[] entries = new byte[0];
         for (int entry : table) {

@@ -100,6 +100,24 @@ class SteeringTest {
         assertArrayEquals(flow(full), net.receive(2).frame(), "and goes on");
     }
 
+    /** Frames that had found no buffers when a queue went out of use are not shown as new ones when it is used again. */
+    @Test
+    void framesForAQueueThatWentOutOfUseAreDropped() throws Exception {
+        int starving = flowTo(1);
+        for (int i = 0; i < 150; i++) { // 50 more than it has buffers
+            net.sendPlain(1, flow(starving));
+        }
+        for (int i = 0; i < 100; i++) {
+            net.receive(2);
+        }
+        assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, le16(1)));
+        net.await(() -> net.device.counters().receiveDropped() == 50, "50 frames dropped");
+        assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, le16(2)));
+        net.addBuffers(2, 1, 1536);
+        net.sendPlain(3, flow(flowTo(3)));
+        assertArrayEquals(flow(flowTo(3)), net.receive(2).frame(), "nothing old");
+    }
+
     private int flowTo(int pair) {
         for (int port = 1; ; port++) {
             if (TABLE[hashOf(flow(port)) & 7] == pair) {

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
@@ -16,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -176,6 +179,71 @@ class TapTest {
         net.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
         assertEquals(1, net.device.counters().transmitDropped());
         assertFalse(net.failure.isDone());
+    }
+
+    @Test
+    void interfaceThatComesBackIsUsedAgain() throws Exception {
+        net.addBuffers(0, 64, 1526);
+        ip("link", "delete", name);
+        backend.lookAfter();
+        assertFalse(linkIsUp());
+        ip("link", "add", name, "type", "dummy");
+        backend.lookAfter();
+        assertFalse(linkIsUp(), "it is no tap");
+        ip("link", "delete", name);
+        ip("tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr");
+        try {
+            backend.lookAfter();
+            assertFalse(linkIsUp(), "it is down");
+            ip("link", "set", name, "up");
+            ip("address", "add", "10.213.77.1/24", "dev", name);
+            backend.lookAfter();
+            assertTrue(linkIsUp());
+            net.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
+            assertArrayEquals(HOST, Arrays.copyOfRange(receive(0x0806).frame(), 28, 32));
+        } finally {
+            ip("link", "delete", name);
+        }
+    }
+
+    @Test
+    void workersSleepWhenTheInterfaceIsGone() throws Exception {
+        net.addBuffers(0, 64, 1526);
+        ip("link", "delete", name);
+        backend.lookAfter();
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        net.await(() -> asleep(threads, "worker-0") && asleep(threads, "worker-1"), "no worker has anything to do");
+    }
+
+    /** Whether a thread used no processor time at all for a while. */
+    private static boolean asleep(ThreadMXBean threads, String thread) {
+        for (long id : threads.getAllThreadIds()) {
+            if (threads.getThreadInfo(id) != null && threads.getThreadInfo(id).getThreadName().equals(thread)) {
+                long before = threads.getThreadCpuTime(id);
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+                return threads.getThreadCpuTime(id) == before;
+            }
+        }
+        return true;
+    }
+
+    /** Frames in the ring of a transmit queue that was taken out of use still go out. */
+    @Test
+    void framesOfATransmitQueueOutOfUseGoOutByTheFirst() throws Exception {
+        ip("link", "delete", name);
+        String several = name + "m";
+        try (TapBackend taps = TapBackend.open(several, 2)) {
+            ip("address", "add", "10.213.77.1/24", "dev", several);
+            try (NetFixture multi = new NetFixture(taps, new NetSettings(MAC, 0, 2, QUEUE_SIZE), PLAIN, 0)) {
+                multi.addBuffers(0, 64, 1526);
+                multi.sendPlain(3, Packets.arpRequest(MAC, GUEST, HOST));
+                byte[] answer;
+                do {
+                    answer = multi.receive(0).frame();
+                } while (Packets.u16(answer, 12) != 0x0806 || Packets.u16(answer, 20) != 2);
+                assertEquals(0, multi.device.counters().transmitDropped());
+            }
+        }
     }
 
     private boolean linkIsUp() {

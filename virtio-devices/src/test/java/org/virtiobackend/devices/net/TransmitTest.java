@@ -72,6 +72,27 @@ class TransmitTest {
         }
     }
 
+    /** Row 17: everybody on a loop is the peer, and frames come back into the very memory from which they are sent. */
+    @Test
+    void row17FramesThatADriverSendsToItselfAreSurvived() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            DmaBuffer[] both = net.filled(concat(new byte[HEADER], frame(1514))).toArray(DmaBuffer[]::new);
+            DmaBuffer[] none = {};
+            for (int i = 0; i < 2_000; i++) {
+                assertTrue(net.queues[0].add(none, 0, both, 1) >= 0);
+                net.publish(0);
+                assertTrue(net.queues[1].add(both, 1, none, 0) >= 0);
+                net.publish(1);
+                net.await(() -> net.queues[1].pollUsed() >= 0, "a transmit buffer back");
+                net.await(() -> net.queues[0].pollUsed() >= 0, "a receive buffer back");
+                assertEquals(HEADER + 1514, net.queues[0].usedLength());
+            }
+            net.addBuffers(0, 4, 1526);
+            expectOnly(net, frame(60));
+            assertFalse(net.failure.isDone());
+        }
+    }
+
     /** Row 22: headers that contradict themselves, the frame, or what was negotiated. */
     @Test
     void row22HeadersThatMakeNoSenseAreDropped() throws Exception {

@@ -31,15 +31,18 @@ public final class TapBackend implements NetBackend {
     /** Null for inherited descriptors: their interface may be in another namespace. */
     private final NetInterface networkInterface;
 
-    private int offloads;
+    private final int offloads;
+    private int wantedOffloads;
     private int active;
+    private boolean closed;
+    private String lastTrouble = "";
     private volatile boolean linkUp;
     private volatile Runnable listener = () -> {};
 
     private TapBackend(String name, List<TunTap> taps, NetInterface networkInterface) {
         this.name = name;
         this.networkInterface = networkInterface;
-        taps.forEach(tap -> channels.add(new TapChannel(tap)));
+        taps.forEach(tap -> channels.add(new TapChannel(tap, taps.get(0))));
         active = channels.size();
         offloads = probeOffloads(taps.get(0));
         linkUp = look();
@@ -115,7 +118,8 @@ public final class TapBackend implements NetBackend {
     }
 
     @Override
-    public void setReceiveOffloads(int wanted) {
+    public synchronized void setReceiveOffloads(int wanted) {
+        wantedOffloads = wanted;
         int result = channels.get(0).tap().setOffloads(wanted & offloads);
         if (result < 0 && linkUp) {
             LOG.warn("tap {}: cannot set offloads 0x{}: {}", name, Integer.toHexString(wanted), Errno.text(-result));
@@ -169,16 +173,49 @@ public final class TapBackend implements NetBackend {
 
     @Override
     public void lookAfter() {
+        if (networkInterface != null && !isAttached() && networkInterface.exists()) {
+            attachAgain();
+        }
         boolean now = look();
         if (now != linkUp) {
             linkUp = now;
-            LOG.info("tap {}: link {}", name, now ? "up" : "down");
+            String why = now ? "up" : isAttached() ? "down" : "down until the interface is back";
+            LOG.info("tap {}: link {}", name, why);
             listener.run();
         }
     }
 
+    /** The interface was deleted, and made again by somebody. */
+    private synchronized void attachAgain() {
+        if (closed) {
+            return;
+        }
+        List<TunTap> again = new ArrayList<>();
+        try {
+            for (int i = 0; i < channels.size(); i++) {
+                again.add(openQueue(name, channels.size() > 1));
+            }
+            for (int i = 0; i < channels.size(); i++) {
+                channels.get(i).tap().replaceWith(again.get(i));
+            }
+            lastTrouble = "";
+            setReceiveOffloads(wantedOffloads);
+            int count = active;
+            active = channels.size();
+            setActiveChannels(count);
+        } catch (ErrnoException e) {
+            again.forEach(TunTap::close);
+            String trouble = reason(name, channels.size(), true, e);
+            if (!trouble.equals(lastTrouble)) { // once for each kind of trouble, not once a second
+                lastTrouble = trouble;
+                LOG.warn("{}; the link stays down", trouble);
+            }
+        }
+    }
+
     @Override
-    public void close() {
+    public synchronized void close() {
+        closed = true;
         channels.forEach(channel -> channel.tap().close());
         if (networkInterface != null) {
             networkInterface.close();
@@ -186,7 +223,11 @@ public final class TapBackend implements NetBackend {
     }
 
     private boolean look() {
-        return channels.get(0).tap().isAttached() && (networkInterface == null || networkInterface.isRunning());
+        return isAttached() && (networkInterface == null || networkInterface.isRunning());
+    }
+
+    private boolean isAttached() {
+        return channels.get(0).tap().isAttached();
     }
 
     private static int probeOffloads(TunTap tap) {

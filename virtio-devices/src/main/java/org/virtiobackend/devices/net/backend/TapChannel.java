@@ -13,12 +13,16 @@ import org.virtiobackend.virtio.queue.ChainReader;
 /** One queue of a tap: each frame is one system call between the kernel and the driver's memory. */
 final class TapChannel implements NetChannel.Scattering {
     private final TunTap tap;
+    /** Sends what the driver still has in the ring of a queue that was taken out of use. */
+    private final TunTap first;
+
     private final IoVec out = new IoVec();
     private final NativeBuffer header = NativeBuffer.allocate(VnetHeader.BYTES);
     private final NativeBuffer copy = NativeBuffer.allocate(1 << 17);
 
-    TapChannel(TunTap tap) {
+    TapChannel(TunTap tap, TunTap first) {
         this.tap = tap;
+        this.first = first;
     }
 
     TunTap tap() {
@@ -82,6 +86,9 @@ final class TapChannel implements NetChannel.Scattering {
 
     private int write() {
         long done = FileIo.writev(tap.fd(), out);
+        if (done == -Errno.EBADFD && tap != first) {
+            done = FileIo.writev(first.fd(), out);
+        }
         if (done >= 0) {
             return 0;
         }

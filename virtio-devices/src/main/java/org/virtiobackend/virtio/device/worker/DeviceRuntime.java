@@ -1,7 +1,11 @@
 package org.virtiobackend.virtio.device.worker;
 
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -191,6 +195,19 @@ public final class DeviceRuntime implements DeviceContext {
     public Coalescing coalescing(int queue) {
         QueueTask task = tasks[queue];
         return task == null ? Coalescing.NONE : task.coalescing();
+    }
+
+    @Override
+    public void afterPresentWork(Runnable action) {
+        Set<Worker> workers = Collections.newSetFromMap(new IdentityHashMap<>());
+        forEach(task -> workers.add(task.worker()));
+        AtomicInteger left = new AtomicInteger(workers.size());
+        Runnable one = () -> {
+            if (left.decrementAndGet() == 0) {
+                action.run();
+            }
+        };
+        workers.forEach(worker -> worker.betweenTurns(one));
     }
 
     @Override

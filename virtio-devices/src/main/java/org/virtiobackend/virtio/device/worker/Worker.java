@@ -55,10 +55,15 @@ final class Worker implements Runnable {
     }
 
     void add(QueueTask task) {
-        mailbox.add(() -> {
+        betweenTurns(() -> {
             tasks = Arrays.copyOf(tasks, tasks.length + 1);
             tasks[tasks.length - 1] = task;
         });
+    }
+
+    /** Runs {@code action} here while no queue is being served; any thread. */
+    void betweenTurns(Runnable action) {
+        mailbox.add(action);
         mail = true;
         wake();
     }
