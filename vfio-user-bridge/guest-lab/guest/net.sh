@@ -52,6 +52,17 @@ upload() { { stat -c %s "$1"; cat "$1"; } | nc "$HOST" 9000; }
 
 download() { wget -q -O - "http://$HOST/$1"; }
 
+# A file of LAB_FILE_MIB from the host over HTTP, and back as a stream that both ends add up, so that nobody needs room for it.
+transfers() {
+  equal "$LAB_FILE_MIB MiB from the host over HTTP" "$(download big.sum)" "$(download big | sha256sum | cut -d' ' -f1)"
+  mkfifo /tmp/copy
+  sha256sum </tmp/copy | cut -d' ' -f1 >/tmp/copy.sum &
+  copy=$!
+  arrived=$({ echo $((LAB_FILE_MIB * 1048576)); download big | tee /tmp/copy; } | nc "$HOST" 9000)
+  wait "$copy"
+  equal "$LAB_FILE_MIB MiB there and back" "$(cat /tmp/copy.sum)" "$arrived"
+}
+
 # Endless transfers of a small file in both directions, each compared. Whole transfers since are counted, a wrong one is remembered.
 traffic_start() {
   mkdir -p /tmp/traffic

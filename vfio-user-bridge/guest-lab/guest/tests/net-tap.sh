@@ -44,17 +44,6 @@ speeds() {
   HOST=$HOST6 speed "TCP over IPv6 from the host" --time "$LAB_SECONDS" --reverse
 }
 
-files() {
-  equal "$LAB_FILE_MIB MiB from the host over HTTP" "$(download big.sum)" "$(download big | sha256sum | cut -d' ' -f1)"
-  # The way back is a stream that both ends add up, so that nobody needs room for it.
-  mkfifo /tmp/copy
-  sha256sum </tmp/copy | cut -d' ' -f1 >/tmp/copy.sum &
-  copy=$!
-  arrived=$({ echo $((LAB_FILE_MIB * 1048576)); download big | tee /tmp/copy; } | nc "$HOST" 9000)
-  wait "$copy"
-  equal "$LAB_FILE_MIB MiB there and back" "$(cat /tmp/copy.sum)" "$arrived"
-}
-
 # What can be changed and is no group of others or matter of the kernel alone.
 offload_names() {
   ethtool -k "$NIC" | sed -n '/\[fixed\]/d; /\[requested/d; s/^\t*\([a-z0-9-]*\): o[nf].*/\1/p' |
@@ -91,11 +80,8 @@ settings() {
       equal "queue pairs in use" "$pairs" "$(ethtool -l "$NIC" | sed -n '/^Current/,$s/^Combined:[[:space:]]*//p')"
     done
   fi
-  # Not under traffic by default: with ours now and then the command about a queue overtakes the write that enables it again.
-  if [ -n "${LAB_RINGS:-}" ]; then
-    promised 40 "rings of 64 entries" ethtool -G "$NIC" rx 64 tx 64
-    promised 40 "rings of 256 entries" ethtool -G "$NIC" rx 256 tx 256
-  fi
+  promised 40 "rings of 64 entries" ethtool -G "$NIC" rx 64 tx 64
+  promised 40 "rings of 256 entries" ethtool -G "$NIC" rx 256 tx 256
   promised 60 "a hash key and table that puts everything on queue 1" ethtool -X "$NIC" weight 0 1
   promised 60 "the table spread evenly again" ethtool -X "$NIC" equal 2
   promised 60 "hashing of TCP by addresses alone" ethtool -N "$NIC" rx-flow-hash tcp4 sd
@@ -191,7 +177,7 @@ part_main() {
   nic_up
   timed addresses addresses
   timed speeds speeds
-  timed files files
+  timed files transfers
   download small >/tmp/small
   traffic_start
   timed offloads offloads

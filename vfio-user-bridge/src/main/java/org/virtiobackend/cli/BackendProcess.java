@@ -17,6 +17,7 @@ final class BackendProcess implements AutoCloseable {
     private static final long START_SECONDS = 30;
     private static final long STOP_SECONDS = 15;
     private static final String LISTENING = "listening on ";
+    private static final String WARNING = "WARN ";
 
     private final Process process;
     private final Thread killer;
@@ -104,12 +105,13 @@ final class BackendProcess implements AutoCloseable {
         }
     }
 
-    /** The first line goes to whoever waits; complaints among the later ones to stderr. */
+    /** The first line that is no mere warning goes to whoever waits; complaints among the others to stderr. */
     private static void passOn(BufferedReader lines, CompletableFuture<String> first) {
         try {
             String line;
             while ((line = lines.readLine()) != null) {
-                if (!first.complete(line) && !line.startsWith("INFO ")) {
+                boolean isResult = !line.startsWith(WARNING) && first.complete(line);
+                if (!isResult && !line.startsWith("INFO ")) {
                     System.err.println("back end: " + line);
                 }
             }

@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.net;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
@@ -53,6 +54,7 @@ final class NetFixture implements AutoCloseable {
     long withoutRingFeatures;
 
     private final WorkerPool workers;
+    private int answered;
     private final List<Map<Integer, List<DmaBuffer>>> out = new ArrayList<>();
     private final List<Deque<Received>> arrived = new ArrayList<>();
 
@@ -276,10 +278,11 @@ final class NetFixture implements AutoCloseable {
         return new Command(token, readable, writable);
     }
 
-    /** Waits for what was written to the only command that is out. */
+    /** Waits for what was written to this command, which is the next that is answered. */
     byte[] answer(Command command) throws Exception {
         DriverVirtqueue queue = queues[controlQueue()];
-        await(() -> queue.pollUsed() == command.token, "an answer to a command");
+        await(() -> (answered = queue.pollUsed()) >= 0, "an answer to a command");
+        assertEquals(command.token, answered, "the command that is answered");
         byte[] answer = new byte[(int) queue.usedLength()];
         if (answer.length > 0) {
             DmaBuffer room = command.writable.get(0);

@@ -187,7 +187,7 @@ class TapTest {
         ip("link", "delete", name);
         backend.lookAfter();
         assertFalse(linkIsUp());
-        ip("link", "add", name, "type", "dummy");
+        ip("tuntap", "add", "dev", name, "mode", "tun");
         backend.lookAfter();
         assertFalse(linkIsUp(), "it is no tap");
         ip("link", "delete", name);

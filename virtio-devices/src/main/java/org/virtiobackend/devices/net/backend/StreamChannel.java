@@ -23,8 +23,13 @@ final class StreamChannel implements NetChannel.Buffered {
     private final Frame front = new Frame();
     private final NativeBuffer in = NativeBuffer.allocate(BUFFER_BYTES);
     private final ByteBuffer inBytes = in.buffer().order(ByteOrder.BIG_ENDIAN);
+    /** The same bytes once more, to move some to the front. */
+    private final ByteBuffer inAgain = inBytes.duplicate();
+
     private final NativeBuffer out = NativeBuffer.allocate(BUFFER_BYTES);
     private final ByteBuffer outBytes = out.buffer().order(ByteOrder.BIG_ENDIAN);
+
+    private final ByteBuffer outAgain = outBytes.duplicate();
 
     private StreamConnection receiving;
     private int inStart;
@@ -91,7 +96,7 @@ final class StreamChannel implements NetChannel.Buffered {
     /** Reads what has arrived behind what is here; false when that is nothing. */
     private boolean read() {
         if (inStart > 0) {
-            inBytes.put(0, inBytes.duplicate(), inStart, inEnd - inStart);
+            inBytes.put(0, inAgain, inStart, inEnd - inStart);
             inEnd -= inStart;
             inStart = 0;
         }
@@ -168,7 +173,7 @@ final class StreamChannel implements NetChannel.Buffered {
         }
         if (BUFFER_BYTES - outEnd < LENGTH_BYTES + length) {
             flush();
-            outBytes.put(0, outBytes.duplicate(), outStart, outEnd - outStart);
+            outBytes.put(0, outAgain, outStart, outEnd - outStart);
             outEnd -= outStart;
             outStart = 0;
         }

@@ -116,6 +116,22 @@ class DeviceRuntimeTest {
         }
     }
 
+    /** Whoever waits for the present work finds it in the used ring. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, WorkerPool.ADAPTIVE, WorkerPool.ALWAYS})
+    void presentWorkIsShownToTheDriverBeforeTheActionThatWaitsForIt(long pollMicros) throws Exception {
+        start(pollMicros);
+        for (int i = 0; i < 100; i++) {
+            int before = device.started;
+            device.delayMicros = 200;
+            submit();
+            await(() -> device.started > before); // its worker is in the middle of it
+            CompletableFuture<Boolean> shown = new CompletableFuture<>();
+            runtime.afterPresentWork(() -> shown.complete(driver.pollUsed() >= 0));
+            assertTrue(shown.get(10, TimeUnit.SECONDS));
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {0, WorkerPool.ADAPTIVE, WorkerPool.ALWAYS, 20})
     void servesEveryRequestWhateverTheIdleStrategy(long pollMicros) throws Exception {

@@ -111,6 +111,9 @@ class NotifiedQueueTest {
     @CsvSource({"false, -1", "true, -1", "false, 0", "true, 0"})
     void norIsTheNextOne(boolean eventIdx, long pollMicros) throws Exception {
         start(eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0, pollMicros);
+        add(1);
+        runtime.kick(1);
+        awaitUsed(1); // the worker has begun
         for (int round = 0; round < 100; round++) {
             add(0);
             assertTrue(drivers[0].deviceWantsKick());
