@@ -163,14 +163,33 @@ net_passt_kill() {
   wait "$NET_PASST_WAITER" 2>/dev/null || true
 }
 
-# What follows belongs to user nobody, the backend included if that user can read it and reach the lab's files.
+# Two directories where they are, with a way to them that user nobody may go, whatever the modes of those above; then the command.
+# shellcheck disable=SC2016 # expanded by the inner shell
+NET_REACH='
+exec {one}<"$1" {two}<"$2"
+for path in "$1" "$2"; do
+  at=
+  IFS=/ read -ra names <<<"${path#/}"
+  for name in "${names[@]}"; do
+    at+=/$name
+    [[ -e $at ]] || break
+    setpriv --reuid nobody --regid nogroup --clear-groups test -x "$at" || { mount -t tmpfs -o mode=755 none "$at"; break; }
+  done
+  mkdir -p "$path"
+done
+mount --no-canonicalize --bind "/proc/$$/fd/$one" "$1"
+mount --no-canonicalize --bind "/proc/$$/fd/$two" "$2"
+shift 2
+exec "$@"'
+
+# What follows belongs to user nobody, the backend included.
 net_rootless() {
-  local as_nobody=(setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs --pdeathsig KILL --)
   chown nobody:nogroup "$LAB_RUN"
   [[ $LAB_DEVICE == java ]] || return 0
-  if "${as_nobody[@]}" test -w "$LAB_RUN" && "${as_nobody[@]}" "$BACKEND_LAUNCHER" --version >"$LAB_RUN/rootless.log" 2>&1; then
-    NET_AS=("${as_nobody[@]}")
-  else
-    note "the backend runs as root: user nobody cannot start it or reach the lab's cache here (VIRTIO_BACKEND_LAB)"
-  fi
+  # It may have to be built first.
+  "$BACKEND_LAUNCHER" --version >"$LAB_RUN/rootless.log" 2>&1 || fail "the backend does not start: $(tail -n 2 "$LAB_RUN/rootless.log")"
+  NET_AS=(unshare --mount bash -ec "$NET_REACH" bash "$LAB_RUN" "$(dirname "$(readlink -f "$BACKEND_LAUNCHER")")"
+    setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs --pdeathsig KILL --)
+  "${NET_AS[@]}" "$BACKEND_LAUNCHER" --version >"$LAB_RUN/rootless.log" 2>&1 ||
+    fail "user nobody cannot start the backend: $(tail -n 2 "$LAB_RUN/rootless.log")"
 }

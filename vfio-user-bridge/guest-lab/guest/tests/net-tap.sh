@@ -1,5 +1,6 @@
 # shellcheck shell=dash
 # LAB_PART: main or life; LAB_MAC, LAB_MTU: what the device was given; LAB_PAIRS its queue pairs; LAB_SECONDS of each iperf3;
+# LAB_DEVICE: what only ours does is left out with others
 # shellcheck source=../net.sh
 . /lab/net.sh
 
@@ -169,6 +170,19 @@ links() {
   ask link up
   want "and plugged in: carrier" until_true 100 has_carrier
   traffic_goes_on "the cable is back"
+  if [ "$LAB_DEVICE" = java ]; then
+    : >/tmp/traffic/may-fail
+    ask delete
+    want "the host's tap is deleted: no carrier" until_true 100 no_carrier
+    ask make
+    want "and made again: carrier" until_true 100 has_carrier
+    traffic_goes_on "another tap"
+    rm /tmp/traffic/may-fail
+    ip address add 10.77.0.66/32 dev "$NIC"
+    ask announce
+    ip address del 10.77.0.66/32 dev "$NIC"
+    passed "asked to, the guest announces itself"
+  fi
   traffic_interrupted
   passed "traffic survives the cable pulled and the interface down and up"
 }

@@ -66,6 +66,8 @@ role_client() {
   head -c 16m /dev/urandom >/tmp/file
   host=$HOST
   HOST=$PEER
+  say "up"
+  hear serving
   want "the other guest answers" until_true 50 reaches "$HOST" 5
   want "and the host" reaches "$host" 5
   speed "TCP to the other guest" --time "$LAB_SECONDS"

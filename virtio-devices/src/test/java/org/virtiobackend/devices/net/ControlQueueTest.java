@@ -268,8 +268,7 @@ class ControlQueueTest {
                 WorkerPool.ALWAYS); // all queues on one worker: what it begins it ends
         byte[] head = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET};
         NetFixture.Command change = net.command(concat(head, le16(2)), 1);
-        NetFixture.Command other =
-                net.command(new byte[] {VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK}, 1);
+        NetFixture.Command other = net.command(new byte[] {VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK}, 1);
         net.publish(net.controlQueue());
         assertArrayEquals(new byte[1], net.answer(other));
         assertArrayEquals(new byte[1], net.answer(change));

@@ -218,7 +218,8 @@ class TapTest {
     /** Whether a thread used no processor time at all for a while. */
     private static boolean asleep(ThreadMXBean threads, String thread) {
         for (long id : threads.getAllThreadIds()) {
-            if (threads.getThreadInfo(id) != null && threads.getThreadInfo(id).getThreadName().equals(thread)) {
+            if (threads.getThreadInfo(id) != null
+                    && threads.getThreadInfo(id).getThreadName().equals(thread)) {
                 long before = threads.getThreadCpuTime(id);
                 LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
                 return threads.getThreadCpuTime(id) == before;

@@ -130,12 +130,20 @@ class NotifiedQueueTest {
 
     @ParameterizedTest
     @CsvSource({
-        "false, false, -2", "false, true, -2", "true, false, -2", "true, true, -2", "false, true, -1", "true, true, -1",
-        "false, false, 0", "false, true, 0", "true, false, 0", "true, true, 0"
+        "false, false, -2",
+        "false, true, -2",
+        "true, false, -2",
+        "true, true, -2",
+        "false, true, -1",
+        "true, true, -1",
+        "false, false, 0",
+        "false, true, 0",
+        "true, false, 0",
+        "true, true, 0"
     })
     void noBufferIsForgotten(boolean packed, boolean eventIdx, long pollMicros) throws Exception {
-        long features = (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0)
-                | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0);
+        long features =
+                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0) | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0);
         start(features, pollMicros);
         for (int i = 0; i < 2_000; i++) {
             int burst = 1 + i % 7;
