@@ -170,11 +170,11 @@ class NetCommandTest {
     void linkFollowsThePeerOfAStream() throws Exception {
         Path socket = directory.resolve("net.sock");
         Path peer = directory.resolve("peer.sock");
-        try (BackendProcess backend =
-                        BackendProcess.start(List.of("net", "--socket-path=" + socket, "--backend=stream:" + peer));
-                EmbeddedNic nic = EmbeddedNic.attach(socket.toString(), 64, 1514)) {
-            assertFalse(nic.isLinkUp());
-            try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+        List<String> arguments = List.of("net", "--socket-path=" + socket, "--backend=stream:" + peer);
+        try (BackendProcess backend = BackendProcess.start(arguments)) {
+            try (EmbeddedNic nic = EmbeddedNic.attach(socket.toString(), 64, 1514);
+                    ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+                assertFalse(nic.isLinkUp());
                 listener.bind(UnixDomainSocketAddress.of(peer));
                 SocketChannel connected = listener.accept();
                 awaitLink(nic, true);
