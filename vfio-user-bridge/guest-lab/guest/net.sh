@@ -66,7 +66,7 @@ transfers() {
 # Endless transfers of a small file in both directions, each compared. Whole transfers since are counted, a wrong one is remembered.
 traffic_start() {
   mkdir -p /tmp/traffic
-  head -c 2m /dev/urandom >/tmp/traffic/file
+  head -c 512k /dev/urandom >/tmp/traffic/file
   traffic_sum=$(sum_of /tmp/traffic/file)
   traffic_want=$(download small.sum)
   # shellcheck disable=SC2016 # evaluated in the loop

@@ -17,6 +17,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
@@ -25,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.virtiobackend.devices.net.NetFixture.Received;
 import org.virtiobackend.devices.net.backend.TapBackend;
+import org.virtiobackend.posix.TunTap;
 
 /** A device on a tap whose other end is this host's network stack: the kernel answers, and judges checksums and segments. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -228,6 +230,29 @@ class TapTest {
         return true;
     }
 
+    @Test
+    void inheritedDescriptorOfATapServes() throws Exception {
+        ip("link", "delete", name);
+        String inherited = name + "i";
+        int descriptor = TunTap.open(inherited, false).fd().release();
+        ip("address", "add", "10.213.77.1/24", "dev", inherited);
+        ip("link", "set", inherited, "up");
+        try (NetFixture other = new NetFixture(TapBackend.adopt(List.of(descriptor)))) {
+            other.addBuffers(0, 64, 1526);
+            other.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
+            assertArrayEquals(HOST, Arrays.copyOfRange(answerToArp(other), 28, 32));
+        }
+    }
+
+    private static byte[] answerToArp(NetFixture at) throws Exception {
+        while (true) {
+            byte[] frame = at.receive(0).frame();
+            if (Packets.u16(frame, 12) == 0x0806 && Packets.u16(frame, 20) == 2) {
+                return frame;
+            }
+        }
+    }
+
     /** Frames in the ring of a transmit queue that was taken out of use still go out. */
     @Test
     void framesOfATransmitQueueOutOfUseGoOutByTheFirst() throws Exception {
@@ -238,10 +263,7 @@ class TapTest {
             try (NetFixture multi = new NetFixture(taps, new NetSettings(MAC, 0, 2, QUEUE_SIZE), PLAIN, 0)) {
                 multi.addBuffers(0, 64, 1526);
                 multi.sendPlain(3, Packets.arpRequest(MAC, GUEST, HOST));
-                byte[] answer;
-                do {
-                    answer = multi.receive(0).frame();
-                } while (Packets.u16(answer, 12) != 0x0806 || Packets.u16(answer, 20) != 2);
+                answerToArp(multi);
                 assertEquals(0, multi.device.counters().transmitDropped());
             }
         }
