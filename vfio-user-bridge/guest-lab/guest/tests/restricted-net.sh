@@ -1,5 +1,5 @@
 # shellcheck shell=dash
-# LAB_MODE: the module's parameter and the mode it shall end up in.
+# LAB_MODE: the module's parameter and the mode it shall end up in; LAB_STREAMS: how many iperf3 has, in turn, with commas.
 # shellcheck source=../restricted.sh
 . /lab/restricted.sh
 # shellcheck source=../net.sh
@@ -15,7 +15,7 @@ bits=01
 equal "feature bits 27 and 44 as negotiated" "$bits" "$(feature 27)$(feature 44)"
 equal "the driver is the kernel's own virtio_net" virtio_net "$(basename "$(readlink /sys/bus/virtio/devices/virtio0/driver)")"
 want "the host answers" until_true 50 reaches "$HOST" 5
-for streams in 1 4; do
+for streams in $(echo "$LAB_STREAMS" | tr , ' '); do
   speed "TCP to the host, streams: $streams" --time "$LAB_SECONDS" --parallel "$streams"
   speed "TCP from the host, streams: $streams" --time "$LAB_SECONDS" --parallel "$streams" --reverse
 done
