@@ -53,3 +53,5 @@ if with tcp; then tcp; fi
 if with udp; then udp; fi
 if with http; then timed http http; fi
 if with nc; then timed nc back; fi
+say "measured"
+hear "end"
