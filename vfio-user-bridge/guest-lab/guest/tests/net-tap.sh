@@ -157,6 +157,8 @@ filters() {
   done
   ip address del 239.1.2.3/32 dev "$NIC"
   arrives "and no more when it was left" fewer-than 25 group
+  # The kernel tells others of its new address only when asked to.
+  echo 1 >"/proc/sys/net/ipv4/conf/$NIC/arp_notify"
   ip link set "$NIC" address 52:54:00:4c:41:99
   want "the host answers to a new MAC address" until_true 50 reaches "$HOST"
   arrives "frames to the address before are filtered" fewer-than 25 former
