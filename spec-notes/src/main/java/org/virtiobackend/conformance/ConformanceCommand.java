@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -19,7 +20,10 @@ import org.virtiobackend.conformance.report.TextReport;
 import org.virtiobackend.conformance.runner.CannotRunException;
 import org.virtiobackend.conformance.runner.CheckMethod;
 import org.virtiobackend.conformance.runner.ConfigChanger;
+import org.virtiobackend.conformance.runner.Glob;
 import org.virtiobackend.conformance.runner.MemoryKind;
+import org.virtiobackend.conformance.runner.NetPeer;
+import org.virtiobackend.conformance.runner.NetPeers;
 import org.virtiobackend.conformance.runner.Progress;
 import org.virtiobackend.conformance.runner.RunOptions;
 import org.virtiobackend.conformance.runner.RunResult;
@@ -44,14 +48,15 @@ public final class ConformanceCommand implements CliCommand {
     @Option(names = "--socket-path", paramLabel = "PATH", description = "where the device's server listens")
     private String socketPath;
 
-    @Option(names = "--list", description = "list the checks and the clauses they decide, and end")
+    @Option(names = "--list", description = "list the checks, those of --only if it is there, and the clauses they decide, and end")
     private boolean list;
 
     @Option(
             names = "--only",
             split = ",",
-            paramLabel = "PREFIX",
-            description = "checks whose id, or the id of one of whose clauses, begins like this")
+            paramLabel = "GLOB",
+            description = "checks whose id, or the id of one of whose clauses, matches, such as 'ring.*' or"
+                    + " 'NET-RX-DEV-0?' (see --list)")
     private List<String> only = List.of();
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "1", description = "of every choice (default: 1)")
@@ -98,22 +103,32 @@ public final class ConformanceCommand implements CliCommand {
     @Option(names = "--html", paramLabel = "FILE", description = "write a page of HTML")
     private Path html;
 
+    @Option(
+            names = "--net-peer",
+            paramLabel = "PEER",
+            description = "the other end of a network device's link: stream:PATH (connects there, or listens when nobody"
+                    + " does; frames as QEMU's -netdev stream has them), tap:INTERFACE (the host's side of the device's tap,"
+                    + " as root), or echo (what the device sends comes back to it)."
+                    + " Without it what the device does with frames is not observable")
+    private String netPeer;
+
     @Option(names = "--verbose", description = "a line for each clause")
     private boolean verbose;
 
     @Override
     public Integer call() throws BadInputException, IOException {
         List<CheckMethod> checks = Checks.all();
+        List<Glob> globs = globs(checks);
         if (list) {
-            list(checks);
+            list(checks, globs);
             return 0;
         }
-        validate(checks);
-        RunOptions options = new RunOptions(only, seed, thorough, failFast, Set.copyOf(memory));
+        validate();
+        RunOptions options = new RunOptions(globs, seed, thorough, failFast, Set.copyOf(memory));
         ConfigChanger changer = changeCommand == null ? null : this::change;
-        Target target = new Target(socketPath, timeoutMillis, Target.QUIET_MILLIS, changer);
         RunResult result;
-        try {
+        try (NetPeer peer = peer()) {
+            Target target = new Target(socketPath, timeoutMillis, Target.QUIET_MILLIS, changer, peer);
             result = new Runner(ClauseCatalogue.load(), checks, Checks.probes()).run(target, options, progress());
         } catch (CannotRunException e) {
             throw new BadInputException(e.getMessage());
@@ -124,22 +139,48 @@ public final class ConformanceCommand implements CliCommand {
         return good && (!strict || result.weaknesses().isEmpty()) ? 0 : 1;
     }
 
-    private void validate(List<CheckMethod> checks) throws BadInputException {
+    private List<Glob> globs(List<CheckMethod> checks) throws BadInputException {
+        List<Glob> globs = new ArrayList<>();
+        for (String text : only) {
+            try {
+                globs.add(Glob.of(text));
+            } catch (IllegalArgumentException e) {
+                throw new BadInputException("--only=" + text + " is no pattern: " + e.getMessage());
+            }
+            Glob last = globs.get(globs.size() - 1);
+            if (checks.stream().noneMatch(check -> check.isChosenBy(last))) {
+                throw new BadInputException("--only=" + text + " matches no check and no clause (see --list)");
+            }
+        }
+        return globs;
+    }
+
+    /** Null for none. */
+    private NetPeer peer() throws BadInputException {
+        if (netPeer == null) {
+            return null;
+        }
+        try {
+            return NetPeers.open(netPeer);
+        } catch (IllegalArgumentException | IOException e) {
+            throw new BadInputException("--net-peer=" + netPeer + ": " + e.getMessage());
+        }
+    }
+
+    private void validate() throws BadInputException {
         if (socketPath == null) {
             throw new BadInputException("--socket-path is missing");
         }
         if (timeoutMillis < 1) {
             throw new BadInputException("--timeout-ms must be at least 1");
         }
-        for (String prefix : only) {
-            if (checks.stream().noneMatch(check -> check.isChosenBy(prefix))) {
-                throw new BadInputException("--only=" + prefix + " chooses no check (see --list)");
-            }
-        }
     }
 
-    private static void list(List<CheckMethod> checks) {
+    private static void list(List<CheckMethod> checks, List<Glob> globs) {
         for (CheckMethod check : checks) {
+            if (!globs.isEmpty() && globs.stream().noneMatch(check::isChosenBy)) {
+                continue;
+            }
             System.out.printf(Locale.ROOT, "%-24s %s%n", check.id(), String.join(" ", check.clauses()));
         }
     }

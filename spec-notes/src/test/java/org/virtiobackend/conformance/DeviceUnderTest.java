@@ -2,6 +2,8 @@ package org.virtiobackend.conformance;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.virtiobackend.conformance.runner.ConfigChanger;
+import org.virtiobackend.conformance.runner.NetPeer;
 import org.virtiobackend.conformance.runner.Target;
 import org.virtiobackend.devices.blk.BlkSettings;
 import org.virtiobackend.devices.blk.VirtioBlk;
@@ -24,7 +26,7 @@ import org.virtiobackend.virtio.pci.RegionPolicy;
 import org.virtiobackend.virtio.pci.VirtioPciFunction;
 import org.virtiobackend.virtio.pci.VirtioPciOptions;
 
-/** Our block device behind a real socket, with places where a test can put faults in. */
+/** Our block device, or another one in its place, behind a real socket, with places where a test can put faults in. */
 public final class DeviceUnderTest implements AutoCloseable {
     private static final long IMAGE_BYTES = 1 << 20;
     private static final long REGION_BYTES = 1 << 20;
@@ -32,8 +34,26 @@ public final class DeviceUnderTest implements AutoCloseable {
 
     /** What can be bent. */
     public interface Bending {
+        /** Called for each client. */
         default VirtioDevice device(VirtioDevice device) {
             return device;
+        }
+
+        /** Null: none. */
+        default NetPeer peer() {
+            return null;
+        }
+
+        /** Whether {@link #change} does something. */
+        default boolean changes() {
+            return true;
+        }
+
+        /** Makes the newest device change its configuration. */
+        default void change(VirtioBlkDevice newest) {
+            DeviceConfig config = newest.config();
+            long sectors = config.get(VirtioBlk.CONFIG_CAPACITY, Long.BYTES) ^ 8;
+            config.change(c -> c.set(VirtioBlk.CONFIG_CAPACITY, Long.BYTES, sectors));
         }
 
         default BlockBackend backend(BlockBackend backend) {
@@ -101,9 +121,7 @@ public final class DeviceUnderTest implements AutoCloseable {
 
     /** Makes the device of the newest client change its capacity. */
     public void changeConfiguration() {
-        DeviceConfig config = last.config();
-        long sectors = config.get(VirtioBlk.CONFIG_CAPACITY, Long.BYTES) ^ 8;
-        config.change(c -> c.set(VirtioBlk.CONFIG_CAPACITY, Long.BYTES, sectors));
+        bending.change(last);
     }
 
     public String path() {
@@ -111,7 +129,8 @@ public final class DeviceUnderTest implements AutoCloseable {
     }
 
     public Target target(long timeoutMillis, long quietMillis) {
-        return new Target(path, timeoutMillis, quietMillis, this::changeConfiguration);
+        ConfigChanger changer = bending.changes() ? this::changeConfiguration : null;
+        return new Target(path, timeoutMillis, quietMillis, changer, bending.peer());
     }
 
     @Override

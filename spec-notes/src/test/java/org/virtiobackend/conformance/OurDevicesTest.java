@@ -2,12 +2,13 @@ package org.virtiobackend.conformance;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -15,7 +16,10 @@ import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.conformance.checks.Checks;
 import org.virtiobackend.conformance.clause.ClauseCatalogue;
 import org.virtiobackend.conformance.runner.ClauseResult;
+import org.virtiobackend.conformance.runner.Glob;
 import org.virtiobackend.conformance.runner.MemoryKind;
+import org.virtiobackend.conformance.runner.NetPeer;
+import org.virtiobackend.conformance.runner.NetPeers;
 import org.virtiobackend.conformance.runner.Progress;
 import org.virtiobackend.conformance.runner.RunOptions;
 import org.virtiobackend.conformance.runner.RunResult;
@@ -26,19 +30,20 @@ import org.virtiobackend.devices.fs.FsSettings;
 import org.virtiobackend.devices.fs.VirtioFsDevice;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
-import org.virtiobackend.devices.net.MacAddress;
-import org.virtiobackend.devices.net.NetSettings;
-import org.virtiobackend.devices.net.VirtioNetDevice;
-import org.virtiobackend.devices.net.backend.LoopbackBackend;
+import org.virtiobackend.devices.net.backend.NetBackend;
+import org.virtiobackend.devices.net.backend.StreamBackend;
+import org.virtiobackend.devices.net.backend.TapBackend;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.pci.RegionPolicy.Kind;
 
-/** The runner has nothing to say against our own device, with any policy, in both ring layouts. */
+/** The runner has nothing to say against our own devices, with any policy, in both ring layouts. */
 class OurDevicesTest {
     private static final long TIMEOUT_MILLIS = 10_000;
     private static final long QUIET_MILLIS = 2;
+    /** Frames for a receive queue that is being reset are dropped, not sent to another one. */
+    private static final String OTHER_QUEUE = "NET-MQ-DEV-03";
 
     @TempDir
     Path directory;
@@ -48,7 +53,7 @@ class OurDevicesTest {
         try (DeviceUnderTest device = new DeviceUnderTest(directory, kind, readOnly, DeviceUnderTest.STRAIGHT)) {
             RunResult result = runner.run(
                     device.target(TIMEOUT_MILLIS, QUIET_MILLIS),
-                    new RunOptions(List.of(only), 1, false, false, Set.of()),
+                    new RunOptions(Glob.all(only), 1, false, false, Set.of()),
                     Progress.NONE);
             assertTrue(result.isComplete());
             return result;
@@ -59,7 +64,16 @@ class OurDevicesTest {
         return result.clauses().stream()
                 .filter(clause -> clause.verdict() == Verdict.FAIL)
                 .map(clause -> clause.clause().id() + ": " + clause.detail() + " (" + clause.where() + ")")
-                .collect(Collectors.toSet());
+                .collect(Collectors.toCollection(HashSet::new));
+    }
+
+    /** No MUST is broken, and of the SHOULDs these only. */
+    private static void assertGood(RunResult result, String... weaknesses) {
+        Set<String> others = failures(result);
+        for (String weakness : weaknesses) {
+            assertTrue(others.removeIf(failure -> failure.startsWith(weakness)), weakness + " is met now");
+        }
+        assertEquals(Set.of(), others);
     }
 
     private static void assertJudged(RunResult result, int least) {
@@ -72,83 +86,188 @@ class OurDevicesTest {
     @Test
     void direct() throws Exception {
         RunResult result = run(null, false);
-        assertEquals(Set.of(), failures(result));
-        assertEquals(List.of(MemoryKind.DIRECT, MemoryKind.MESSAGES), result.memory());
+        assertGood(result);
+        assertRings(result, MemoryKind.DIRECT, MemoryKind.MESSAGES);
         assertJudged(result, 115);
     }
 
     @Test
     void readOnly() throws Exception {
-        RunResult result = run(null, true, "blk.", "pci.", "init.");
-        assertEquals(Set.of(), failures(result));
+        RunResult result = run(null, true, "blk.*", "pci.*", "init.*");
+        assertGood(result);
         assertJudged(result, 30);
     }
 
     @Test
     void restricted() throws Exception {
         RunResult result = run(Kind.RESTRICTED, false);
-        assertEquals(Set.of(), failures(result));
-        assertEquals(List.of(MemoryKind.DMB, MemoryKind.SWIOTLB), result.memory());
+        assertGood(result);
+        assertRings(result, MemoryKind.DMB, MemoryKind.SWIOTLB);
         assertJudged(result, 140);
     }
 
     @Test
     void prefer() throws Exception {
         RunResult result = run(Kind.PREFER, false);
-        assertEquals(Set.of(), failures(result));
-        assertEquals(List.of(MemoryKind.values()), result.memory());
+        assertGood(result);
+        assertRings(result, MemoryKind.values());
         assertJudged(result, 145);
     }
 
     /** This policy shows the region and does not offer the feature, which the SWIOTLB proposal asks for. */
     @Test
     void hint() throws Exception {
-        RunResult result = run(Kind.HINT, false, "region.", "pci.", "ring.");
+        RunResult result = run(Kind.HINT, false, "region.*", "pci.*", "ring.*");
         assertEquals(
                 List.of("SWIOTLB-DEV-02"),
                 result.weaknesses().stream().map(c -> c.clause().id()).toList());
         assertEquals(1, failures(result).size());
     }
 
-    private RunResult run(Kind kind, UnaryOperator<VirtioDevice> other) throws Exception {
+    /** Both layouts of rings, in each of these kinds of memory. */
+    private static void assertRings(RunResult result, MemoryKind... memory) {
+        assertEquals(List.of(memory), result.memory());
+        Set<String> expected = new HashSet<>();
+        for (MemoryKind kind : memory) {
+            expected.add("split, " + kind.text());
+            expected.add("packed, " + kind.text());
+        }
+        assertEquals(expected, Set.copyOf(result.rings()));
+    }
+
+    private RunResult run(Kind kind, Bending other) throws Exception {
         Runner runner = new Runner(ClauseCatalogue.load(), Checks.all(), Checks.probes());
-        Bending bending = new Bending() {
-            @Override
-            public VirtioDevice device(VirtioDevice device) {
-                return other.apply(device);
-            }
-        };
-        try (DeviceUnderTest device = new DeviceUnderTest(directory, kind, false, bending)) {
-            Target target = new Target(device.path(), TIMEOUT_MILLIS, QUIET_MILLIS, null);
-            return runner.run(target, RunOptions.DEFAULT, Progress.NONE);
+        try (DeviceUnderTest device = new DeviceUnderTest(directory, kind, false, other)) {
+            RunResult result =
+                    runner.run(device.target(TIMEOUT_MILLIS, QUIET_MILLIS), RunOptions.DEFAULT, Progress.NONE);
+            assertTrue(result.isComplete());
+            return result;
+        }
+    }
+
+    private RunResult runFileSystem(Kind kind) throws Exception {
+        Path shared = Files.createDirectory(directory.resolve("shared"));
+        try (SharedDirectory export = SharedDirectory.open(shared.toString(), PassthroughOptions.defaults());
+                IoPool pool = new IoPool(1)) {
+            return run(kind, new Bending() {
+                @Override
+                public VirtioDevice device(VirtioDevice block) {
+                    try {
+                        return new VirtioFsDevice(export.newServer(), pool, new FsSettings("conformance", 1, 64));
+                    } catch (ErrnoException e) {
+                        throw new IllegalStateException(e);
+                    }
+                }
+
+                @Override
+                public boolean changes() {
+                    return false;
+                }
+            });
         }
     }
 
     @Test
     void fileSystem() throws Exception {
-        Path shared = Files.createDirectory(directory.resolve("shared"));
-        try (SharedDirectory export = SharedDirectory.open(shared.toString(), PassthroughOptions.defaults());
-                IoPool pool = new IoPool(1)) {
-            RunResult result = run(null, device -> {
-                try {
-                    return new VirtioFsDevice(export.newServer(), pool, new FsSettings("conformance", 1, 64));
-                } catch (ErrnoException e) {
-                    throw new IllegalStateException(e);
-                }
-            });
-            assertEquals(Set.of(), failures(result));
-            assertTrue(result.isComplete());
-            assertJudged(result, 100);
+        RunResult result = runFileSystem(null);
+        assertGood(result);
+        assertRings(result, MemoryKind.DIRECT, MemoryKind.MESSAGES);
+        assertJudged(result, 100);
+    }
+
+    @Test
+    void fileSystemRestricted() throws Exception {
+        RunResult result = runFileSystem(Kind.RESTRICTED);
+        assertGood(result);
+        assertRings(result, MemoryKind.DMB, MemoryKind.SWIOTLB);
+        assertJudged(result, 100);
+    }
+
+    @Test
+    void network() throws Exception {
+        RunResult result = run(null, new NetUnderTest());
+        assertGood(result, OTHER_QUEUE);
+        assertRings(result, MemoryKind.DIRECT, MemoryKind.MESSAGES);
+        assertJudged(result, 160);
+    }
+
+    @Test
+    void networkRestricted() throws Exception {
+        RunResult result = run(Kind.RESTRICTED, new NetUnderTest());
+        assertGood(result, OTHER_QUEUE);
+        assertRings(result, MemoryKind.DMB, MemoryKind.SWIOTLB);
+        assertJudged(result, 160);
+    }
+
+    @Test
+    void withoutThePeerFramesAreNotObservable() throws Exception {
+        Runner runner = new Runner(ClauseCatalogue.load(), Checks.all(), Checks.probes());
+        RunOptions options = new RunOptions(Glob.all("net.*"), 1, false, false, Set.of(MemoryKind.DIRECT));
+        try (DeviceUnderTest device = new DeviceUnderTest(directory, null, false, new NetUnderTest())) {
+            Target target = new Target(device.path(), TIMEOUT_MILLIS, QUIET_MILLIS, null);
+            List<ClauseResult> unseen = runner.run(target, options, Progress.NONE).clauses().stream()
+                    .filter(clause -> clause.clause().when().mentions("peer"))
+                    .toList();
+            assertTrue(unseen.size() > 50);
+            for (ClauseResult clause : unseen) {
+                assertEquals(Verdict.NOT_OBSERVABLE, clause.verdict(), clause.clause().id());
+                assertTrue(clause.detail().contains("--net-peer"), clause.detail());
+            }
         }
     }
 
-    /** Rings and transport only: the network device's own clauses have no checks yet. */
+    /** The runner is at the other end of the link. */
     @Test
-    void network() throws Exception {
-        NetSettings settings = new NetSettings(MacAddress.parse("52:54:00:00:00:01"), 0, 1, 64);
-        RunResult result = run(null, device -> new VirtioNetDevice(new LoopbackBackend(1), settings));
-        assertEquals(Set.of(), failures(result));
-        assertTrue(result.isComplete());
-        assertJudged(result, 95);
+    void networkWithPeer() throws Exception {
+        String path = directory.resolve("link.sock").toString();
+        try (NetPeer peer = NetPeers.open("stream:" + path)) {
+            RunResult result = run(null, new NetUnderTest() {
+                @Override
+                protected NetBackend backend() {
+                    return new StreamBackend(path);
+                }
+
+                @Override
+                public NetPeer peer() {
+                    return peer;
+                }
+
+                @Override
+                public boolean changes() {
+                    return false;
+                }
+            });
+            assertGood(result);
+            assertJudged(result, 120);
+        }
+    }
+
+    /** The kernel is in between, and makes use of what was negotiated. */
+    @Test
+    void networkOnATap() throws Exception {
+        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
+        assumeTrue("root".equals(System.getProperty("user.name")), "taps can be created here");
+        String name = "vbc" + ProcessHandle.current().pid() % 1_000_000;
+        try (TapBackend tap = TapBackend.open(name, 1);
+                NetPeer peer = NetPeers.open("tap:" + name)) {
+            RunResult result = run(null, new NetUnderTest() {
+                @Override
+                protected NetBackend backend() {
+                    return tap;
+                }
+
+                @Override
+                public NetPeer peer() {
+                    return peer;
+                }
+
+                @Override
+                public boolean changes() {
+                    return false;
+                }
+            });
+            assertGood(result);
+            assertJudged(result, 130);
+        }
     }
 }

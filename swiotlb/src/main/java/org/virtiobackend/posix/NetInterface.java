@@ -8,6 +8,8 @@ public final class NetInterface implements AutoCloseable {
     private static final int SOCK_DGRAM_CLOEXEC = 0x80002;
     private static final long SIOCGIFFLAGS = 0x8913L;
     private static final long SIOCSIFFLAGS = 0x8914L;
+    private static final long SIOCGIFMTU = 0x8921L;
+    private static final long SIOCGIFINDEX = 0x8933L;
     private static final int IFREQ_BYTES = 40;
     private static final int IFREQ_FLAGS = 16;
     private static final int IFF_UP = 1;
@@ -40,6 +42,24 @@ public final class NetInterface implements AutoCloseable {
     public boolean isRunning() {
         int flags = flags();
         return flags >= 0 && (flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+    }
+
+    /** The kernel's number of the interface. */
+    public int index() throws ErrnoException {
+        return number(SIOCGIFINDEX);
+    }
+
+    /** Longest packet that the kernel sends on it, without the Ethernet header. */
+    public int mtu() throws ErrnoException {
+        return number(SIOCGIFMTU);
+    }
+
+    private int number(long what) throws ErrnoException {
+        int result = FileIo.control(socket, what, request);
+        if (result < 0) {
+            throw new ErrnoException("look at the interface", -result);
+        }
+        return request.buffer().getInt(IFREQ_FLAGS);
     }
 
     public void setUp() throws ErrnoException {

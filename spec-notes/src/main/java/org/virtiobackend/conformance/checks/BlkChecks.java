@@ -160,7 +160,7 @@ public final class BlkChecks implements Chapter {
     private static int write(LiveQueue queue, long sector, byte[] data) throws IOException {
         ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + data.length);
         out.put(BlkProbe.header(VIRTIO_BLK_T_OUT, sector)).put(data);
-        return BlkProbe.status(send(queue, new Request(out.array(), 1, (in, used) -> null))
+        return BlkProbe.status(send(queue, new Request(out.array(), 1, HEADER_BYTES, 0, (in, used) -> null))
                 .in()
                 .get());
     }
@@ -168,7 +168,7 @@ public final class BlkChecks implements Chapter {
     private static int range(LiveQueue queue, int type, long sector, int sectors, int flags) throws IOException {
         ByteBuffer out = ByteBuffer.allocate(HEADER_BYTES + RANGE_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         out.put(BlkProbe.header(type, 0)).putLong(sector).putInt(sectors).putInt(flags);
-        return BlkProbe.status(send(queue, new Request(out.array(), 1, (in, used) -> null))
+        return BlkProbe.status(send(queue, new Request(out.array(), 1, HEADER_BYTES, 0, (in, used) -> null))
                 .in()
                 .get());
     }

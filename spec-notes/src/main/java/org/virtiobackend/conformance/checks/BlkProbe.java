@@ -27,7 +27,7 @@ final class BlkProbe implements Probe {
     }
 
     @Override
-    public int queue() {
+    public int queue(Bench bench) {
         return 0;
     }
 

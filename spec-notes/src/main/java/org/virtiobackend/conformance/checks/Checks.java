@@ -28,7 +28,12 @@ public final class Checks {
                 new RegionChecks(),
                 new BlkChecks(),
                 new FsChecks(),
-                new NetChecks()));
+                new NetChecks(),
+                new NetTransmitChecks(),
+                new NetReceiveChecks(),
+                new NetFilterChecks(),
+                new NetQueueChecks(),
+                new NetCoalescingChecks()));
     }
 
     /** Requests by device type. */

@@ -21,7 +21,7 @@ final class FsProbe implements Probe {
     }
 
     @Override
-    public int queue() {
+    public int queue(Bench bench) {
         return 1;
     }
 

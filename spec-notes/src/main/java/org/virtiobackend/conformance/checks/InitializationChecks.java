@@ -28,7 +28,7 @@ public final class InitializationChecks implements Chapter {
         bench.about("STATUS-DEV-01");
         bench.negotiate();
         bench.mapConfigVector(bench.configVector());
-        LiveQueue queue = bench.queue(bench.probe().queue(), 16, bench.queueVector());
+        LiveQueue queue = bench.queue(bench.probe().queue(bench), 16, bench.queueVector());
         queue.ring().wantInterrupts();
         Sent sent = queue.put(Shape.PLAIN);
         byte[] before = sent.in().get();

@@ -16,6 +16,7 @@ import org.virtiobackend.virtio.VirtioDeviceId;
 /** The network device, as far as its configuration and its control queue tell (virtio 1.4 5.1.4 and 5.1.9.5). */
 public final class NetChecks implements Chapter {
     private static final int CONFIG_MAC = 0;
+    private static final int CONFIG_STATUS = 6;
     private static final int CONFIG_MAX_PAIRS = 8;
     private static final int CONFIG_MTU = 10;
     private static final int CONFIG_SPEED = 12;
@@ -85,6 +86,34 @@ public final class NetChecks implements Chapter {
         bench.about("NET-CONFIG-DEV-11");
         long duplex = bench.registers().device(CONFIG_DUPLEX, 1);
         bench.that(duplex <= 1 || duplex == 0xff, "duplex is " + duplex);
+    }
+
+    /** Over a reset, negotiation, traffic of the control queue, and a change if one can be made. */
+    @Check(
+            id = "net.configuration-stays",
+            clauses = {"NET-CONFIG-DEV-04", "NET-CONFIG-DEV-12"},
+            scope = Scope.FITTING)
+    public void stays(Bench bench) throws IOException {
+        bench.about("NET-CONFIG-DEV-04");
+        byte[] before = DeviceConfig.read(bench);
+        LiveQueue queue = bench.start();
+        byte[] early = DeviceConfig.read(bench);
+        command(queue, CLASS_RX, (byte) 0, (byte) 0);
+        if (bench.canChangeConfiguration()) {
+            bench.changeConfiguration();
+            bench.stays(() -> false);
+        }
+        byte[] late = DeviceConfig.read(bench);
+        bench.that(
+                Arrays.equals(before, CONFIG_MTU, CONFIG_SPEED, early, CONFIG_MTU, CONFIG_SPEED)
+                        && Arrays.equals(before, CONFIG_MTU, CONFIG_SPEED, late, CONFIG_MTU, CONFIG_SPEED),
+                "mtu changes");
+        bench.about("NET-CONFIG-DEV-12");
+        if ((early[CONFIG_STATUS] & late[CONFIG_STATUS] & 1) != 0) {
+            bench.that(
+                    Arrays.equals(early, CONFIG_SPEED, CONFIG_RSS_KEY, late, CONFIG_SPEED, CONFIG_RSS_KEY),
+                    "speed or duplex changes while the link is up");
+        }
     }
 
     @Check(

@@ -1,13 +1,13 @@
 package org.virtiobackend.conformance.checks;
 
+import java.io.IOException;
 import org.virtiobackend.conformance.runner.Bench;
 import org.virtiobackend.conformance.runner.FeatureTable;
 import org.virtiobackend.conformance.runner.Probe;
 import org.virtiobackend.virtio.VirtioDeviceId;
 
-/** Commands on the control queue of a network device without MQ: which frames to receive (virtio 1.4 5.1.9.5). */
+/** Commands on the control queue of a network device: which frames to receive (virtio 1.4 5.1.9.5). */
 final class NetProbe implements Probe {
-    private static final int CONTROL_QUEUE = 2;
     private static final byte CLASS_RX = 0;
     private static final byte PROMISC = 0;
     private static final byte ALLMULTI = 1;
@@ -26,6 +26,11 @@ final class NetProbe implements Probe {
     public long choosable() {
         return bit("CSUM")
                 | bit("GUEST_CSUM")
+                | bit("GUEST_TSO4")
+                | bit("HOST_TSO4")
+                | bit("HASH_REPORT")
+                | bit("MQ")
+                | bit("RSS")
                 | bit("MTU")
                 | bit("MAC")
                 | bit("MRG_RXBUF")
@@ -37,8 +42,8 @@ final class NetProbe implements Probe {
     }
 
     @Override
-    public int queue() {
-        return CONTROL_QUEUE;
+    public int queue(Bench bench) throws IOException {
+        return NetSession.controlQueue(bench);
     }
 
     /** Accepted or refused, both are answers: CTRL_RX may not be negotiated. */

@@ -70,9 +70,9 @@ public final class QueueResetChecks implements Chapter {
     public void again(Bench bench) throws IOException {
         bench.about("RINGRESET-DEV-02");
         bench.negotiate();
-        bench.registers().selectQueue(bench.probe().queue());
+        bench.registers().selectQueue(bench.probe().queue(bench));
         long fullSize = bench.common(QUEUE_SIZE, 2);
-        LiveQueue queue = bench.queue(bench.probe().queue(), 16, bench.queueVector());
+        LiveQueue queue = bench.queue(bench.probe().queue(bench), 16, bench.queueVector());
         bench.driverOk();
         for (int i = 0; i < 3; i++) {
             queue.exchange(Shape.PLAIN);
@@ -83,7 +83,7 @@ public final class QueueResetChecks implements Chapter {
             bench.registers().selectQueue(queue.index());
             bench.equal(fullSize, bench.common(QUEUE_SIZE, 2), "queue_size after the reset of the queue");
             bench.about("REENABLE-DEV-01");
-            queue = bench.queue(bench.probe().queue(), size, bench.queueVector());
+            queue = bench.queue(bench.probe().queue(bench), size, bench.queueVector());
             for (int i = 0; i < 2 * size; i++) {
                 queue.exchange(Shape.PLAIN);
             }

@@ -20,7 +20,7 @@ public final class SuspendChecks implements Chapter {
         bench.negotiate();
         bench.driver().setStatus(SUSPEND);
         bench.equal(0, bench.status() & SUSPEND, "SUSPEND before DRIVER_OK");
-        LiveQueue queue = bench.queue(bench.probe().queue(), 16, bench.queueVector());
+        LiveQueue queue = bench.queue(bench.probe().queue(bench), 16, bench.queueVector());
         bench.driverOk();
         queue.exchange(Shape.PLAIN);
     }

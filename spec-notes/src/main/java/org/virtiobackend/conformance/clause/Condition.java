@@ -99,6 +99,32 @@ public final class Condition {
         return true;
     }
 
+    /** Features to negotiate: of each list one. */
+    public List<List<String>> negotiated() {
+        return terms.stream()
+                .filter(term -> term.kind == Kind.NEGOTIATED && !term.negated)
+                .map(Term::names)
+                .toList();
+    }
+
+    /** Features not to negotiate. */
+    public List<String> refrained() {
+        return terms.stream()
+                .filter(term -> term.kind == Kind.NEGOTIATED && term.negated)
+                .map(term -> term.names.get(0))
+                .toList();
+    }
+
+    /** Whether a feature has to be negotiated or offered. */
+    public boolean namesFeatures() {
+        return terms.stream().anyMatch(term -> term.kind != Kind.WORD && !term.negated);
+    }
+
+    /** Whether this word of {@link #WORDS} is a term. */
+    public boolean mentions(String word) {
+        return terms.stream().anyMatch(term -> term.kind == Kind.WORD && term.names.contains(word));
+    }
+
     /** The text that was read. */
     @Override
     public String toString() {

@@ -27,6 +27,8 @@ public final class JsonReport {
         root.put("offered", result.offered());
         ArrayNode memory = root.putArray("memory");
         result.memory().forEach(kind -> memory.add(kind.text()));
+        ArrayNode rings = root.putArray("rings");
+        result.rings().forEach(rings::add);
         ArrayNode remarks = root.putArray("remarks");
         result.remarks().forEach(remarks::add);
         root.put("featureSets", result.featureSets());

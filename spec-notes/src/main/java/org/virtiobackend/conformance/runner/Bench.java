@@ -31,6 +31,8 @@ public final class Bench {
 
     private static final long POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
     private static final int RING_ENTRIES = 16;
+    /** So many quiet times are soon. */
+    private static final int SOON = 20;
 
     private final Link link;
     private final Target target;
@@ -129,7 +131,16 @@ public final class Bench {
         return Link.GUEST_BASE;
     }
 
-    /** Makes the device change its configuration. */
+    /** The other end of a network device's link; only where a clause or check asks for {@code peer}. */
+    public NetPeer peer() {
+        return target.peer();
+    }
+
+    public boolean canChangeConfiguration() {
+        return target.changer() != null;
+    }
+
+    /** Makes the device change its configuration; only where {@link #canChangeConfiguration}. */
     public void changeConfiguration() throws IOException {
         trace.add("make the device change its configuration");
         target.changer().change();
@@ -187,6 +198,11 @@ public final class Bench {
     /** Waits for something; false when it does not happen in time. */
     public boolean reaches(Goal goal) throws IOException {
         return reaches(goal, target.timeoutMillis());
+    }
+
+    /** The same for something that only should happen, and is not waited for so long. */
+    public boolean reachesSoon(Goal goal) throws IOException {
+        return reaches(goal, SOON * target.quietMillis());
     }
 
     private boolean reaches(Goal goal, long millis) throws IOException {
@@ -271,7 +287,7 @@ public final class Bench {
     public LiveQueue start(int maxSize) throws IOException {
         negotiate();
         mapConfigVector(configVector());
-        LiveQueue queue = queue(probe().queue(), maxSize, queueVector());
+        LiveQueue queue = queue(probe().queue(this), maxSize, queueVector());
         driverOk();
         return queue;
     }

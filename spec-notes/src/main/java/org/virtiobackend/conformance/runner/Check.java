@@ -29,6 +29,8 @@ public @interface Check {
         OFFER,
         /** As often as it takes to judge each clause: nothing depends on memory. */
         DEVICE,
+        /** For each clause with the fewest and with the most features with which it matters: nothing depends on memory. */
+        FITTING,
         /** For each kind of memory, with a few sets of features for each. */
         RING,
         /** With every set of features that is tried, for each kind of memory. */

@@ -35,9 +35,9 @@ public record CheckMethod(
         return List.copyOf(all);
     }
 
-    /** Whether {@code --only=choice} means this check: its id or the id of one of its clauses begins like that. */
-    public boolean isChosenBy(String choice) {
-        return id.startsWith(choice) || clauses.stream().anyMatch(clause -> clause.startsWith(choice));
+    /** Whether a choice means this check, by its id or by the id of one of its clauses. */
+    public boolean isChosenBy(Glob choice) {
+        return choice.matches(id) || clauses.stream().anyMatch(choice::matches);
     }
 
     void run(Bench bench) throws IOException {

@@ -16,9 +16,14 @@ public record Configuration(MemoryKind memory, long features, int deviceType) {
         return has(VirtioFeature.VIRTIO_F_RING_PACKED);
     }
 
+    /** Layout of the rings and where they are, such as {@code packed, direct}. */
+    public String ring() {
+        return (isPacked() ? "packed, " : "split, ") + memory.text();
+    }
+
     /** Such as {@code packed, direct: EVENT_IDX VERSION_1}. */
     @Override
     public String toString() {
-        return (isPacked() ? "packed, " : "split, ") + memory.text() + ": " + FeatureTable.names(features, deviceType);
+        return ring() + ": " + FeatureTable.names(features, deviceType);
     }
 }

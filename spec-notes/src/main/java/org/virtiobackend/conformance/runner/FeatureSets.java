@@ -1,10 +1,9 @@
 package org.virtiobackend.conformance.runner;
 
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
-import java.util.Set;
 
 /**
  * Sets of features in which every pair of features meets in all four combinations: none, all, and as many random ones
@@ -18,7 +17,7 @@ public final class FeatureSets {
     private final long always;
     private final int deviceType;
     /** Combinations of two bits that no set has yet: {@code ((i * bits + j) * 4 + values)}. */
-    private final Set<Integer> missing = new LinkedHashSet<>();
+    private final BitSet missing = new BitSet();
 
     private FeatureSets(long choosable, long always, int deviceType) {
         this.bits = new int[Long.bitCount(choosable)];
@@ -46,9 +45,7 @@ public final class FeatureSets {
     private List<Long> build(long all, Random random) {
         for (int i = 0; i < bits.length; i++) {
             for (int j = i + 1; j < bits.length; j++) {
-                for (int values = 0; values < 4; values++) {
-                    missing.add((i * bits.length + j) * 4 + values);
-                }
+                missing.set((i * bits.length + j) * 4, (i * bits.length + j) * 4 + 4);
             }
         }
         List<Long> result = new ArrayList<>();
@@ -56,7 +53,7 @@ public final class FeatureSets {
         take(all, result);
         while (!missing.isEmpty() && result.size() < LIMIT) {
             long best = best(all, random);
-            if (fresh(best).isEmpty()) {
+            if (fresh(best, false) == 0) {
                 break; // what is missing breaks a prerequisite
             }
             take(best, result);
@@ -66,7 +63,7 @@ public final class FeatureSets {
 
     private void take(long set, List<Long> result) {
         long sound = FeatureTable.withoutOrphans(set | always, deviceType);
-        missing.removeAll(fresh(sound));
+        fresh(sound, true);
         if (!result.contains(sound)) {
             result.add(sound);
         }
@@ -77,7 +74,7 @@ public final class FeatureSets {
         int most = -1;
         for (int i = 0; i < CANDIDATES; i++) {
             long set = FeatureTable.withoutOrphans(random.nextLong() & all | always, deviceType);
-            int count = fresh(set).size();
+            int count = fresh(set, false);
             if (count > most) {
                 most = count;
                 best = set;
@@ -86,14 +83,16 @@ public final class FeatureSets {
         return best;
     }
 
-    private List<Integer> fresh(long set) {
-        List<Integer> found = new ArrayList<>();
+    /** Counts the missing combinations that a set has; perhaps they are not missing any more. */
+    private int fresh(long set, boolean take) {
+        int found = 0;
         for (int i = 0; i < bits.length; i++) {
             for (int j = i + 1; j < bits.length; j++) {
                 int values = (int) (set >>> bits[i] & 1) * 2 + (int) (set >>> bits[j] & 1);
                 int pair = (i * bits.length + j) * 4 + values;
-                if (missing.contains(pair)) {
-                    found.add(pair);
+                if (missing.get(pair)) {
+                    found++;
+                    missing.set(pair, !take);
                 }
             }
         }

@@ -191,6 +191,37 @@ public final class FeatureTable {
         return null;
     }
 
+    /** The set with the first offered prerequisite of each feature that has none in it. */
+    static long withNeeds(long features, long offered, int deviceType) {
+        long set = features;
+        for (boolean changed = true; changed; ) {
+            long before = set;
+            for (List<String> need : NEEDS) {
+                set |= missingNeed(need, set, offered, deviceType);
+            }
+            changed = set != before;
+        }
+        return set;
+    }
+
+    private static long missingNeed(List<String> need, long set, long offered, int deviceType) {
+        boolean missing = (set & mask(need.get(0), deviceType)) != 0
+                && need.stream().skip(1).noneMatch(n -> (set & mask(n, deviceType)) != 0);
+        return !missing
+                ? 0
+                : need.stream()
+                        .skip(1)
+                        .mapToLong(n -> mask(n, deviceType) & offered)
+                        .filter(mask -> mask != 0)
+                        .findFirst()
+                        .orElse(0);
+    }
+
+    /** Bits that mean something for this device type and no other. */
+    static long ofDeviceType(int deviceType) {
+        return ofType(deviceType).values().stream().mapToLong(bit -> 1L << bit).sum();
+    }
+
     /** The set without features whose prerequisites it does not hold. */
     public static long withoutOrphans(long features, int deviceType) {
         long set = features;

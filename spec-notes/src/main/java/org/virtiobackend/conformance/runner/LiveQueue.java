@@ -116,15 +116,20 @@ public final class LiveQueue {
 
     /** The descriptors of a request in its conventional form. */
     public static List<Piece> conventional(Probe.Request request, Buffer out, Buffer in) {
-        List<Piece> pieces = new ArrayList<>(List.of(Piece.readable(out)));
-        int head = in.length() - request.tail();
-        if (request.descriptors() == 2) {
-            divide(in, 1, true, pieces);
-        } else {
-            pieces.add(new Piece(in.address(), head, true, false));
-            pieces.add(new Piece(in.address() + head, request.tail(), true, false));
-        }
+        List<Piece> pieces = new ArrayList<>();
+        cut(out, request.head(), false, pieces);
+        cut(in, in.length() - request.tail(), true, pieces);
         return pieces;
+    }
+
+    /** Two descriptors, or one where nothing would be left for the other. */
+    private static void cut(Buffer buffer, int at, boolean writable, List<Piece> pieces) {
+        if (at <= 0 || at >= buffer.length()) {
+            pieces.add(new Piece(buffer.address(), buffer.length(), writable, false));
+        } else {
+            pieces.add(new Piece(buffer.address(), at, writable, false));
+            pieces.add(new Piece(buffer.address() + at, buffer.length() - at, writable, false));
+        }
     }
 
     private static void divide(Buffer buffer, int parts, boolean writable, List<Piece> pieces) {
@@ -139,11 +144,16 @@ public final class LiveQueue {
 
     /** What the device said of a request, waiting for it; fails the clause in question when it does not come. */
     public Used await(Sent sent) throws IOException {
+        return await(sent.token());
+    }
+
+    /** The same for a chain that was written by {@link RawRing#chain}. */
+    public Used await(int token) throws IOException {
         bench.await("the device uses the buffer", () -> {
             collect();
-            return returned.containsKey(sent.token());
+            return returned.containsKey(token);
         });
-        return returned.remove(sent.token());
+        return returned.remove(token);
     }
 
     /** Takes everything that was returned so far; true when there was something. */
@@ -163,10 +173,10 @@ public final class LiveQueue {
         return judge(sent);
     }
 
-    /** Waits for a request and judges the answer. */
+    /** Waits for a request and judges the answer; the used length has clauses and checks of its own. */
     public Used judge(Sent sent) throws IOException {
         Used used = await(sent);
-        String problem = sent.request().answer().problem(sent.in().get(), used.length());
+        String problem = sent.request().answer().problem(sent.in().get(), -1);
         bench.that(problem == null, "the answer is wrong: " + problem);
         return used;
     }

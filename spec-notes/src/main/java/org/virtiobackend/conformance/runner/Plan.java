@@ -41,7 +41,7 @@ final class Plan {
         }
         for (Map.Entry<MemoryKind, List<Configuration>> entry : sets.entrySet()) {
             for (CheckMethod check : checks) {
-                plan.add(check, entry.getValue(), first, judged);
+                plan.add(check, entry.getKey(), entry.getValue(), first, judged);
             }
             first = false;
         }
@@ -53,7 +53,8 @@ final class Plan {
         return type == Chapter.ANY_DEVICE || type == survey.deviceType();
     }
 
-    private void add(CheckMethod check, List<Configuration> sets, boolean firstMemory, Set<String> judged) {
+    private void add(
+            CheckMethod check, MemoryKind kind, List<Configuration> sets, boolean firstMemory, Set<String> judged) {
         if (!isFor(check)) {
             return;
         }
@@ -69,6 +70,11 @@ final class Plan {
                 }
             }
             case DEVICE -> chooseMissing(check, possible, judged, chosen);
+            case FITTING -> {
+                if (firstMemory) {
+                    chooseFitting(check, kind, chosen);
+                }
+            }
             case RING -> {
                 for (boolean packed : new boolean[] {false, true}) {
                     List<Configuration> layout = possible.stream()
@@ -84,6 +90,15 @@ final class Plan {
             chosen.addAll(possible);
         }
         chosen.forEach(set -> steps.add(new Step(check, set)));
+    }
+
+    private void chooseFitting(CheckMethod check, MemoryKind kind, Set<Configuration> chosen) {
+        for (String id : check.clauses()) {
+            Clause clause = catalogue.get(id);
+            if (clause != null) {
+                chosen.addAll(survey.fitting(clause.when(), check.when(), kind));
+            }
+        }
     }
 
     /** Sets that give a clause of the check its first chance. */

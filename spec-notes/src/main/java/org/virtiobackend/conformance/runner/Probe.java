@@ -12,17 +12,23 @@ public interface Probe {
      *
      * @param out what the device reads
      * @param in room for what it writes, in bytes
-     * @param tail how many bytes at the end of that stand, by convention, in a descriptor of their own
+     * @param head how many bytes at the start of what it reads stand, by convention, in a descriptor of their own
+     * @param tail the same for the end of what it writes
      */
-    record Request(byte[] out, int in, int tail, Answer answer) {
-        /** One writable descriptor by convention. */
+    record Request(byte[] out, int in, int head, int tail, Answer answer) {
+        /** One readable descriptor by convention. */
+        public Request(byte[] out, int in, int tail, Answer answer) {
+            this(out, in, 0, tail, answer);
+        }
+
+        /** One writable descriptor by convention as well. */
         public Request(byte[] out, int in, Answer answer) {
             this(out, in, 0, answer);
         }
 
         /** Descriptors of the conventional form. */
         public int descriptors() {
-            return tail > 0 && tail < in ? 3 : 2;
+            return 2 + (head > 0 && head < out.length ? 1 : 0) + (tail > 0 && tail < in ? 1 : 0);
         }
     }
 
@@ -46,8 +52,8 @@ public interface Probe {
     /** Features of the type that may be negotiated or not without changing the requests. */
     long choosable();
 
-    /** The queue that takes the requests. */
-    int queue();
+    /** The queue that takes the requests with the features of the bench. */
+    int queue(Bench bench) throws IOException;
 
     /** A request; different numbers give different ones. All of them have something to read and something to write. */
     Request request(Bench bench, int number) throws IOException;

@@ -6,13 +6,13 @@ import java.util.Set;
 /**
  * What to run.
  *
- * @param only prefixes of check or clause ids; empty for everything
+ * @param only patterns of check or clause ids; empty for everything
  * @param seed of every choice
  * @param thorough ring checks run with every set of features that is tried
  * @param failFast stop at the first failure, of one of the chosen clauses if any were chosen by their ids
  * @param memory kinds to use; empty for all that the device works with
  */
-public record RunOptions(List<String> only, long seed, boolean thorough, boolean failFast, Set<MemoryKind> memory) {
+public record RunOptions(List<Glob> only, long seed, boolean thorough, boolean failFast, Set<MemoryKind> memory) {
     public static final RunOptions DEFAULT = new RunOptions(List.of(), 1, false, false, Set.of());
 
     boolean uses(MemoryKind kind) {
@@ -21,8 +21,8 @@ public record RunOptions(List<String> only, long seed, boolean thorough, boolean
 
     /** Whether a failure of this clause ends the run. */
     boolean stopsAt(String clause) {
-        boolean clauses = only.stream().anyMatch(prefix -> Character.isUpperCase(prefix.charAt(0)));
-        return failFast && (!clauses || only.stream().anyMatch(clause::startsWith));
+        boolean clauses = only.stream().anyMatch(Glob::isAboutClauses);
+        return failFast && (!clauses || only.stream().anyMatch(glob -> glob.matches(clause)));
     }
 
     boolean chooses(CheckMethod check) {

@@ -8,6 +8,7 @@ import java.util.List;
  * @param device type, in words
  * @param offered features, in words
  * @param memory kinds of memory that were used
+ * @param rings layouts of rings that checks ran with in each kind of memory, such as {@code split, direct}
  * @param remarks why other kinds were not
  * @param featureSets how many sets of features were negotiated
  * @param checkRuns how many checks ran, a configuration at a time
@@ -18,6 +19,7 @@ public record RunResult(
         String device,
         String offered,
         List<MemoryKind> memory,
+        List<String> rings,
         List<String> remarks,
         int featureSets,
         long seed,

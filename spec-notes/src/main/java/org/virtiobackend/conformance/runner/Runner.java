@@ -2,8 +2,10 @@ package org.virtiobackend.conformance.runner;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.virtiobackend.conformance.clause.Clause;
@@ -38,7 +40,7 @@ public final class Runner {
             survey.look();
             List<CheckMethod> chosen = checks.stream().filter(options::chooses).toList();
             List<Plan.Step> steps = Plan.of(chosen, catalogue, survey, options.thorough());
-            Tally tally = new Tally();
+            Tally tally = new Tally(target.peer() != null, survey::offers);
             Execution execution = new Execution(target, options, station, survey, trace, tally);
             String aborted = execution.run(steps, progress);
             if (survey.obstacle() != null) {
@@ -50,6 +52,7 @@ public final class Runner {
                     DeviceNames.of(survey.deviceType()),
                     FeatureTable.names(survey.offered(), survey.deviceType()),
                     List.copyOf(survey.sets().keySet()),
+                    List.copyOf(execution.rings),
                     survey.remarks(),
                     survey.sets().values().stream().mapToInt(List::size).sum(),
                     options.seed(),
@@ -74,6 +77,7 @@ public final class Runner {
         private final Tally tally;
         private int done;
         private int lost;
+        private final Set<String> rings = new LinkedHashSet<>();
 
         Execution(Target target, RunOptions options, Station station, Survey survey, Trace trace, Tally tally) {
             this.target = target;
@@ -116,6 +120,7 @@ public final class Runner {
                 lost = 0;
                 bench = new Bench(link, target, step.configuration(), survey.probe(), trace, findings, options.seed());
                 step.check().run(bench);
+                rings.add(step.configuration().ring());
             } catch (IOException e) {
                 lost += bench == null ? 1 : 0;
                 findings.fail(e.getMessage(), dump(bench));

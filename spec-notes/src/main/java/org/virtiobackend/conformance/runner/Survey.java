@@ -9,6 +9,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.virtiobackend.conformance.clause.Condition;
 import org.virtiobackend.pci.PciRegisters;
 import org.virtiobackend.pci.driver.PciCapabilities;
@@ -16,6 +17,7 @@ import org.virtiobackend.pci.driver.PciDevice;
 import org.virtiobackend.vfiouser.wire.Irq;
 import org.virtiobackend.virtio.DeviceStatus;
 import org.virtiobackend.virtio.RestrictedDma;
+import org.virtiobackend.virtio.VirtioDeviceId;
 import org.virtiobackend.virtio.pci.VirtioPciCapability;
 import org.virtiobackend.virtio.pci.driver.VirtioPciDriver;
 
@@ -91,6 +93,7 @@ final class Survey {
         word("msix", link.pci().msixVectors() > 0);
         word("intx", link.client().irqInfo(Irq.INTX).count() > 0);
         word("config-change", target.changer() != null);
+        word("peer", target.peer() != null && deviceType == VirtioDeviceId.NET);
         for (PciCapabilities.Capability capability : PciCapabilities.list(link.pci())) {
             if (capability.id() == PciRegisters.CAP_ID_VENDOR) {
                 long type = link.pci().configRead(capability.offset() + VirtioPciCapability.CFG_TYPE, 1);
@@ -206,6 +209,23 @@ final class Survey {
     /** Sets of features by kind of memory, in the order in which the kinds are used. */
     Map<MemoryKind, List<Configuration>> sets() {
         return sets;
+    }
+
+    /** Whether the condition names features, and the device offers them. */
+    boolean offers(Condition condition) {
+        Predicate<String> isOffered = name -> (offered & FeatureTable.mask(name, deviceType)) != 0;
+        return condition.namesFeatures() && condition.holds(isOffered, isOffered, word -> true);
+    }
+
+    /** Sets with which the condition holds, those of the memory included: the smallest and the largest. */
+    List<Configuration> fitting(Condition condition, Condition more, MemoryKind kind) {
+        List<Configuration> all = sets.get(kind);
+        long always = all.stream().mapToLong(Configuration::features).reduce(-1, (a, b) -> a & b);
+        long rings = offered & CHOOSABLE;
+        return FittingSets.of(List.of(condition, more), always, rings, offered, deviceType).stream()
+                .map(set -> new Configuration(kind, set, deviceType))
+                .filter(set -> holds(condition, set) && holds(more, set))
+                .toList();
     }
 
     /** Whether the condition holds in a configuration. */

@@ -5,8 +5,10 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.virtiobackend.conformance.clause.Clause;
 import org.virtiobackend.conformance.clause.ClauseCatalogue;
+import org.virtiobackend.conformance.clause.Condition;
 import org.virtiobackend.conformance.clause.Side;
 import org.virtiobackend.conformance.clause.Status;
 
@@ -22,6 +24,17 @@ final class Tally {
     }
 
     private final Map<String, Entry> entries = new HashMap<>();
+    private final boolean peer;
+    private final Predicate<Condition> offered;
+
+    /**
+     * @param peer whether the other end of a network device's link is at hand
+     * @param offered whether the device offers the features that a condition names
+     */
+    Tally(boolean peer, Predicate<Condition> offered) {
+        this.peer = peer;
+        this.offered = offered;
+    }
 
     void add(CheckMethod check, Configuration configuration, Findings findings) {
         findings.passes().forEach((id, count) -> {
@@ -87,6 +100,9 @@ final class Tally {
         if (clause.status() == Status.NOT_OBSERVABLE) {
             return plain(clause, Verdict.NOT_OBSERVABLE, "", clause.why(), 0);
         }
+        if (clause.status() == Status.NOT_APPLICABLE && offered.test(clause.when())) {
+            return plain(clause, Verdict.NOT_OBSERVABLE, "", "there is no check for a device that offers this feature", 0);
+        }
         if (clause.status() == Status.NOT_APPLICABLE) {
             return plain(clause, Verdict.NOT_APPLICABLE, "", clause.why(), 0);
         }
@@ -95,6 +111,9 @@ final class Tally {
         }
         if (aborted != null) {
             return plain(clause, Verdict.NOT_RUN, check, aborted, 0);
+        }
+        if (clause.when().mentions("peer") && !peer) {
+            return plain(clause, Verdict.NOT_OBSERVABLE, check, "needs the other end of the link: --net-peer", 0);
         }
         String needs = clause.when().toString();
         String reason = entry != null && !entry.note.isEmpty()

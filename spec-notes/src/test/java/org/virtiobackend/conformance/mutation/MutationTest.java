@@ -26,6 +26,7 @@ import org.virtiobackend.conformance.DeviceUnderTest;
 import org.virtiobackend.conformance.checks.Checks;
 import org.virtiobackend.conformance.clause.ClauseCatalogue;
 import org.virtiobackend.conformance.runner.CannotRunException;
+import org.virtiobackend.conformance.runner.Glob;
 import org.virtiobackend.conformance.runner.MemoryKind;
 import org.virtiobackend.conformance.runner.Progress;
 import org.virtiobackend.conformance.runner.RunOptions;
@@ -39,8 +40,10 @@ class MutationTest {
     private static final int THREADS = 12;
 
     private static final long TIMEOUT_MILLIS = 1_500;
-    /** For a second try, in case the machine is busy. */
+    /** For a second try, in case the machine is busy: how long for what has to happen, and for what must not. */
     private static final long LONG_TIMEOUT_MILLIS = 10_000;
+
+    private static final long LONG_QUIET_MILLIS = 300;
 
     private static final Path FILE = Path.of("mutations.md");
 
@@ -55,7 +58,9 @@ class MutationTest {
                         RegisterFaults.all(),
                         RingFaults.all(),
                         RegionFaults.all(),
-                        BlkFaults.all())
+                        BlkFaults.all(),
+                        NetFrameFaults.all(),
+                        NetControlFaults.all())
                 .flatMap(List::stream)
                 .toList();
     }
@@ -74,25 +79,25 @@ class MutationTest {
     private static Set<String> run(Fault fault, Path own) throws Exception {
         Files.createDirectory(own);
         try {
-            Set<String> failed = run(fault, own, TIMEOUT_MILLIS);
+            Set<String> failed = run(fault, own, TIMEOUT_MILLIS, Target.QUIET_MILLIS);
             if (failed.contains(fault.clause())) {
                 return failed;
             }
         } catch (CannotRunException e) {
             // not even a connection in that time: the machine is busy
         }
-        return run(fault, own, LONG_TIMEOUT_MILLIS);
+        return run(fault, own, LONG_TIMEOUT_MILLIS, LONG_QUIET_MILLIS);
     }
 
     /** Clauses that fail with the checks that decide the fault's clause. */
-    private static Set<String> run(Fault fault, Path own, long timeoutMillis) throws Exception {
+    private static Set<String> run(Fault fault, Path own, long timeoutMillis, long quietMillis) throws Exception {
         ClauseCatalogue catalogue = ClauseCatalogue.load();
         Runner runner = new Runner(catalogue, Checks.all(), Checks.probes());
-        RunOptions options = new RunOptions(List.of(fault.clause()), 1, false, true, memory(catalogue, fault));
+        RunOptions options = new RunOptions(Glob.all(fault.clause()), 1, false, true, memory(catalogue, fault));
         try (DeviceUnderTest device =
                 new DeviceUnderTest(own, fault.kind(), false, fault.bending().get())) {
             return runner
-                    .run(device.target(timeoutMillis, Target.QUIET_MILLIS), options, Progress.NONE)
+                    .run(device.target(timeoutMillis, quietMillis), options, Progress.NONE)
                     .clauses()
                     .stream()
                     .filter(clause -> clause.verdict() == Verdict.FAIL)
@@ -158,7 +163,7 @@ class MutationTest {
 
     private static String head(int detected, int all) {
         return "# Faults that the conformance runner finds\n\n"
-                + "Our block device is made wrong in one way at a time, by test code around it (`MutationTest`), and the"
+                + "Our block device, or for the clauses of its own our network device with a loop behind it, is made wrong in one way at a time, by test code around it (`MutationTest`), and the"
                 + " runner has to put\nthe failure down to the right clause. Generated; write it again with\n"
                 + "`mvn -pl spec-notes -am test -Dtest=MutationTest -Dsurefire.failIfNoSpecifiedTests=false"
                 + " -Dcoverage.write=true`.\n\n"

@@ -22,9 +22,14 @@ final class FrameClassifier {
 
     /** Takes the beginning of a frame. */
     boolean classify(ReceiveRules rules, Frame frame) {
+        return classify(rules, look(frame));
+    }
+
+    /** Takes the beginning of a frame; returns how much of it. */
+    int look(Frame frame) {
         int looked = Math.min(frame.length(), BYTES);
         bytes.put(0, frame.bytes(), frame.offset(), looked);
-        return classify(rules, looked);
+        return looked;
     }
 
     /**
@@ -44,6 +49,12 @@ final class FrameClassifier {
         return true;
     }
 
+    /** Whether the frame whose beginning is in {@link #bytes} has a VLAN tag. */
+    boolean isTagged(int length) {
+        return length >= Ethernet.HEADER_BYTES + Ethernet.TAG_BYTES
+                && Ethernet.isTag(bytes.getShort(Ethernet.TYPE_AT) & 0xffff);
+    }
+
     /** Of the last frame, where {@link ReceiveRules#hash} is not null. */
     FlowHash hash() {
         return hash;
@@ -57,9 +68,7 @@ final class FrameClassifier {
             return false;
         }
         long destination = bytes.getLong(0) >>> Short.SIZE;
-        boolean tagged = length >= Ethernet.HEADER_BYTES + Ethernet.TAG_BYTES
-                && Ethernet.isTag(bytes.getShort(Ethernet.TYPE_AT) & 0xffff);
-        int vlan = tagged ? bytes.getShort(Ethernet.HEADER_BYTES) & VLAN_MASK : ReceiveFilter.NO_VLAN;
+        int vlan = isTagged(length) ? bytes.getShort(Ethernet.HEADER_BYTES) & VLAN_MASK : ReceiveFilter.NO_VLAN;
         return filter.passes(destination, vlan);
     }
 }

@@ -108,6 +108,13 @@ final class ReceiveHandler implements QueueHandler {
         return starved;
     }
 
+    /** virtio 1.4 5.1.9.5.6.2 and 5.1.9.5.7.3: what arrived while the queue was being reset is dropped. */
+    @Override
+    public void restarted() {
+        dropAll();
+        channel.dropReceived();
+    }
+
     /** Frames that were on their way to this queue when it went out of use would be old when it is used again. */
     private void dropAll() {
         if (isWaiting) {
@@ -177,7 +184,7 @@ final class ReceiveHandler implements QueueHandler {
     private boolean place(Virtqueue queue, int length, long room) throws VirtqueueException {
         int head = (int) Math.min(length, room);
         header.read(headerView, 0);
-        if (isTooLong(header, length)) {
+        if (mayBeTooLong(header, length) && isTooLong(look(head, length), length)) {
             device.counters().countReceiveDropped();
             return true;
         }
@@ -232,11 +239,16 @@ final class ReceiveHandler implements QueueHandler {
     }
 
     private boolean classify(int head, int length) {
+        return classifier.classify(rules, look(head, length));
+    }
+
+    /** Shows the classifier the beginning of a frame; returns how much of it. */
+    private int look(int head, int length) {
         int looked = Math.min(length, FrameClassifier.BYTES);
         int inWindow = Math.min(head, looked);
         window.copyOut(classifier.bytes(), 0, inWindow);
         classifier.bytes().put(inWindow, privateMemory.buffer(), TAIL_AT, looked - inWindow);
-        return classifier.classify(rules, looked);
+        return looked;
     }
 
     // ---- frames in private memory
@@ -319,7 +331,7 @@ final class ReceiveHandler implements QueueHandler {
     }
 
     private boolean deliverWhole(Virtqueue queue, Frame frame) throws VirtqueueException {
-        if (isTooLong(frame.header(), frame.length())) {
+        if (mayBeTooLong(frame.header(), frame.length()) && isTooLong(classifier.look(frame), frame.length())) {
             device.counters().countReceiveDropped();
             return true;
         }
@@ -340,8 +352,13 @@ final class ReceiveHandler implements QueueHandler {
 
     // ---- both
 
-    private boolean isTooLong(VnetHeader frameHeader, int length) {
+    private boolean mayBeTooLong(VnetHeader frameHeader, int length) {
         return length > longestPlain && !frameHeader.isSegmented();
+    }
+
+    /** A VLAN tag is not counted; {@code looked} bytes are with the classifier. */
+    private boolean isTooLong(int looked, int length) {
+        return length > longestPlain + (classifier.isTagged(looked) ? Ethernet.TAG_BYTES : 0);
     }
 
     /** Makes the window hold a frame. MORE: it does; EMPTY: it will when the driver has added buffers; UNUSABLE: never. */

@@ -19,6 +19,9 @@ final class TransmitRules {
      * @return false when the frame must not be sent
      */
     boolean admit(VnetHeader header, int length) {
+        if ((header.flags() & VnetHeader.VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM) != 0) {
+            return false; // virtio 1.4 5.1.9.2.2: tunnels that could go with it are never offered
+        }
         header.keepFlags(
                 (offloads & Offload.CSUM) != 0 ? VnetHeader.VIRTIO_NET_HDR_F_NEEDS_CSUM : 0); // virtio 1.4 5.1.9.2.2
         if (header.needsChecksum() && header.csumStart() + header.csumOffset() + 2 > length) {

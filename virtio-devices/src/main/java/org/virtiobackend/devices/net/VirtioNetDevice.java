@@ -185,11 +185,9 @@ public final class VirtioNetDevice implements VirtioDevice {
         return isNegotiated(VIRTIO_NET_F_HASH_REPORT) ? VnetHeader.BYTES_WITH_HASH : VnetHeader.BYTES;
     }
 
-    /** Longest frame that may be received in one piece, a VLAN tag included: virtio 1.4 5.1.4.1. */
+    /** Longest frame that may be received in one piece, without a VLAN tag: virtio 1.4 5.1.4.1. */
     int longestPlainFrame() {
-        return isNegotiated(VIRTIO_NET_F_MTU)
-                ? settings.mtu() + Ethernet.HEADER_BYTES + Ethernet.TAG_BYTES
-                : Ethernet.MAX_FRAME_BYTES;
+        return isNegotiated(VIRTIO_NET_F_MTU) ? settings.mtu() + Ethernet.HEADER_BYTES : Ethernet.MAX_FRAME_BYTES;
     }
 
     int backendTransmitOffloads() {

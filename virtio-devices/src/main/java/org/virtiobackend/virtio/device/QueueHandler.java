@@ -40,6 +40,9 @@ public interface QueueHandler {
      */
     default void letGo() {}
 
+    /** The queue was reset and is enabled again. Called by the device's control side while nobody runs the handler. */
+    default void restarted() {}
+
     /**
      * Whether {@link #drain} never waits for anything, so that it may also run on the thread that receives the driver's notifications,
      * while its worker sleeps. Never two threads at once.

@@ -142,7 +142,7 @@ class ReceiveTest {
         NetSettings mtu = new NetSettings(MAC, 1500, 1, QUEUE_SIZE);
         try (NetFixture net = new NetFixture(new LoopbackBackend(1), mtu, PLAIN, 0)) {
             net.addBuffers(0, 8, 2048);
-            net.sendPlain(1, frame(1519));
+            net.sendPlain(1, frame(1515));
             net.sendPlain(1, frame(1514));
             assertArrayEquals(frame(1514), net.receive(0).frame());
             assertEquals(1, net.device.counters().receiveDropped());

@@ -126,8 +126,12 @@ class TransmitTest {
             net.send(1, concat(Sample.TCP4.header(), Sample.TCP4.frame()));
             net.awaitSent(1);
             assertEquals(1, net.device.counters().malformed());
-            // virtio 1.4 5.1.9.2.2: without CSUM the flag means nothing
-            net.send(1, concat(header(0xff, 0, 0, 0, 14, 0), frame(60)));
+            // virtio 1.4 5.1.9.2.2: a tunnel's checksum without a tunnel
+            net.send(1, concat(header(8, 0, 0, 0, 0, 0), frame(60)));
+            net.awaitSent(1);
+            assertEquals(2, net.device.counters().malformed());
+            // and without CSUM the flag means nothing
+            net.send(1, concat(header(0xf7, 0, 0, 0, 14, 0), frame(60)));
             net.awaitSent(1);
             Received received = net.receive(0);
             assertArrayEquals(frame(60), received.frame());

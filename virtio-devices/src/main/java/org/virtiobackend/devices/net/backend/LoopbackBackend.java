@@ -167,8 +167,18 @@ public final class LoopbackBackend implements NetBackend {
         }
 
         @Override
+        public void dropReceived() {
+            ring.clear();
+            wakeSender();
+        }
+
+        @Override
         public void consume() {
             ring.consume();
+            wakeSender();
+        }
+
+        private void wakeSender() {
             if (senderWaits) {
                 senderWaits = false;
                 transmitReady.accept(index);

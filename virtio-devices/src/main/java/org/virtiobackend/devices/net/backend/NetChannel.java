@@ -39,6 +39,9 @@ public interface NetChannel {
      */
     boolean flush();
 
+    /** Drops everything that has arrived; nobody else receives meanwhile. */
+    void dropReceived();
+
     /** A channel that reads straight into the driver's memory. */
     interface Scattering extends NetChannel {
         /**

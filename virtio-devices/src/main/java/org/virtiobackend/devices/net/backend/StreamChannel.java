@@ -86,8 +86,8 @@ final class StreamChannel implements NetChannel.Buffered {
         inStart += LENGTH_BYTES + front.length();
     }
 
-    /** Control only, while no worker is here. */
-    void dropReceived() {
+    @Override
+    public void dropReceived() {
         for (int frames = 0; frames < 1 << 16 && peek() != null; frames++) {
             consume();
         }

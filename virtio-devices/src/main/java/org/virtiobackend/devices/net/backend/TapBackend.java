@@ -6,12 +6,9 @@ import java.util.function.IntConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.net.packet.Offload;
-import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
-import org.virtiobackend.posix.IoVec;
-import org.virtiobackend.posix.NativeBuffer;
 import org.virtiobackend.posix.NetInterface;
 import org.virtiobackend.posix.TunTap;
 
@@ -22,7 +19,6 @@ import org.virtiobackend.posix.TunTap;
 public final class TapBackend implements NetBackend {
     private static final Logger LOG = LoggerFactory.getLogger(TapBackend.class);
     private static final int BASIC = Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.ECN;
-    private static final int STALE_MAX = 65536;
     /** What the kernel itself says of a tap. */
     private static final long SPEED = 10_000;
 
@@ -139,16 +135,7 @@ public final class TapBackend implements NetBackend {
 
     @Override
     public void start(IntConsumer receiveReady, IntConsumer transmitReady) {
-        NativeBuffer waste = NativeBuffer.allocate(VnetHeader.BYTES);
-        IoVec iov = new IoVec();
-        for (TapChannel channel : channels) {
-            int stale = 0;
-            do {
-                iov.clear();
-                iov.add(waste.address(), waste.size());
-                stale++;
-            } while (stale < STALE_MAX && channel.receive(iov) > 0);
-        }
+        channels.forEach(TapChannel::dropReceived);
     }
 
     @Override

@@ -12,6 +12,9 @@ import org.virtiobackend.virtio.queue.ChainReader;
 
 /** One queue of a tap: each frame is one system call between the kernel and the driver's memory. */
 final class TapChannel implements NetChannel.Scattering {
+    /** Frames that are dropped at a time: more keep coming. */
+    private static final int STALE_MAX = 1 << 16;
+
     private final TunTap tap;
     /** Sends what the driver still has in the ring of a queue that was taken out of use. */
     private final TunTap first;
@@ -43,6 +46,18 @@ final class TapChannel implements NetChannel.Scattering {
     public long receive(IoVec iov) {
         long done = FileIo.readv(tap.fd(), iov);
         return done == -Errno.EAGAIN || done == -Errno.EINTR ? 0 : done;
+    }
+
+    @Override
+    public void dropReceived() {
+        NativeBuffer waste = NativeBuffer.allocate(VnetHeader.BYTES);
+        IoVec iov = new IoVec();
+        int stale = 0;
+        do {
+            iov.clear();
+            iov.add(waste.address(), waste.size());
+            stale++;
+        } while (stale < STALE_MAX && receive(iov) > 0);
     }
 
     @Override

@@ -15,6 +15,8 @@ public final class VnetHeader {
     public static final int VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
     public static final int VIRTIO_NET_HDR_F_DATA_VALID = 2;
 
+    public static final int VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM = 8;
+
     public static final int VIRTIO_NET_HDR_GSO_NONE = 0;
     public static final int VIRTIO_NET_HDR_GSO_TCPV4 = 1;
     public static final int VIRTIO_NET_HDR_GSO_UDP = 3;

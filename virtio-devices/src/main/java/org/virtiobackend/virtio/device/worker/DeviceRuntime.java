@@ -307,6 +307,7 @@ public final class DeviceRuntime implements DeviceContext {
             throw new DeviceActivationException("queue " + queue + " cannot be started now");
         }
         configs[queue] = config;
+        handlers[queue].restarted();
         attach(queue, handlers[queue], wakeOn[queue]);
         throwAttachFailure();
         tasks[queue].requestQuietBeforeStart(paused);
