@@ -52,6 +52,7 @@ public final class SplitRingChecks implements Chapter {
         Buffer out = bench.buffer(request.out().length);
         out.put(0, request.out());
         Buffer in = bench.buffer(request.in());
+        in.fill(0xa5);
         List<Piece> pieces = LiveQueue.conventional(request, out, in);
         Buffer table = bench.table(queue.ring(), pieces.subList(1, pieces.size()));
         int token = queue.ring().chain(List.of(Piece.readable(out), Piece.table(table)));

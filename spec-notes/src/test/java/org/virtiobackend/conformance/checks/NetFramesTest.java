@@ -22,7 +22,7 @@ class NetFramesTest {
         "420995bba18e64500aea06e6, 51ccc178",
         "c75c6f0241458c53, d718262a",
         "c75c6f0241458c5337961283, c626b0ea",
-        "3ffe2501020000030000000000000001 3ffe250102001fff0000000000000007 0aea06e6, 40207d3d"
+        "3ffe250102001fff0000000000000007 3ffe2501020000030000000000000001 0aea06e6, 40207d3d"
     })
     void hashesAsPublished(String input, String expected) {
         byte[] bytes = HexFormat.of().parseHex(input.replace(" ", ""));

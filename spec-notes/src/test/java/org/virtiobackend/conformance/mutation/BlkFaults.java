@@ -16,6 +16,7 @@ import org.virtiobackend.virtio.device.io.IoScratch;
 final class BlkFaults {
     private static final int TYPE = 0;
     private static final int RANGE_FLAGS = 28;
+    private static final int HEADER_BYTES = 16;
 
     private BlkFaults() {}
 
@@ -50,10 +51,11 @@ final class BlkFaults {
                     throws DmaFaultException {
                 int before = out.count();
                 space.map(address, length, access, out);
+                int skipped = before == 0 ? 0 : HEADER_BYTES; // what follows may stand in a descriptor of its own
                 boolean whole = access == DmaAccess.READ && (length == 16 || length == 32) && out.count() > before;
-                if (whole && length >= at + 4) {
+                if (whole && at >= skipped && at - skipped + 4 <= length) {
                     var buffer = out.buffer(before);
-                    int offset = out.offset(before) + at;
+                    int offset = out.offset(before) + at - skipped;
                     buffer.order(java.nio.ByteOrder.LITTLE_ENDIAN);
                     buffer.putInt(offset, value.applyAsInt(buffer.getInt(offset)));
                 }
