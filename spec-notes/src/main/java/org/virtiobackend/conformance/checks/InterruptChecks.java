@@ -79,7 +79,7 @@ public final class InterruptChecks implements Chapter {
         if (bench.vectors() > 0) {
             bench.driver().setMsix(false);
         }
-        bench.pci().connectIntx(bench.intx());
+        bench.useIntx();
         try {
             LiveQueue queue = bench.start();
             queue.ring().wantInterrupts();
@@ -103,7 +103,7 @@ public final class InterruptChecks implements Chapter {
             bench.await("INTx again", () -> bench.intx().drain() > 0);
             bench.equal(1, bench.registers().isr() & 1, "queue bit of the ISR");
         } finally {
-            bench.pci().connectIntx(null);
+            bench.useMsix();
         }
     }
 
@@ -118,13 +118,20 @@ public final class InterruptChecks implements Chapter {
         queue.exchange(Shape.PLAIN);
         bench.registers().isr();
         CommonConfigChecks.drain(bench);
-        BrokenRingChecks.nameMissingMemory(bench, queue);
-        if (!bench.reachesNeedsReset() || bench.vectors() == 0) {
-            bench.skip("PCI-ISR-DEV-02", "nothing made the device notify of a configuration change");
-            return;
+        if (bench.vectors() > 0 && bench.canChangeConfiguration()) {
+            bench.changeConfiguration();
+            judgeConfigurationBit(bench);
         }
+        BrokenRingChecks.nameMissingMemory(bench, queue);
+        if (bench.vectors() > 0 && bench.reachesNeedsReset()) {
+            judgeConfigurationBit(bench);
+        } else {
+            bench.skip("PCI-ISR-DEV-02", "nothing made the device notify of a configuration change");
+        }
+    }
+
+    private static void judgeConfigurationBit(Bench bench) throws IOException {
         bench.await("configuration change notification", () -> bench.interrupts(bench.configVector()) > 0);
         bench.equal(2, bench.registers().isr() & 2, "configuration bit of the ISR");
-        bench.equal(0, bench.registers().isr(), "ISR read for the second time");
     }
 }

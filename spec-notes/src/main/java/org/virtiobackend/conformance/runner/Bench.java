@@ -260,6 +260,16 @@ public final class Bench {
         return count;
     }
 
+    /** Disconnects the vectors and connects INTx. */
+    public void useIntx() throws IOException {
+        link.interrupts().useIntx(pci());
+    }
+
+    /** The other way round. */
+    public void useMsix() throws IOException {
+        link.interrupts().useMsix(pci());
+    }
+
     public EventFd intx() {
         return link.interrupts().intx();
     }
@@ -303,8 +313,9 @@ public final class Bench {
         if (size == 0) {
             throw new CheckFailure("the device has no queue " + index);
         }
-        if (size > maxSize) {
-            size = maxSize;
+        int wanted = Math.min(configuration.isPacked() ? size : Integer.highestOneBit(size), maxSize);
+        if (size != wanted) {
+            size = wanted;
             registers().common(QUEUE_SIZE, 2, size);
         }
         registers().common(QUEUE_MSIX_VECTOR, 2, vector);

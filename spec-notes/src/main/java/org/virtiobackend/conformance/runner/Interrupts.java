@@ -1,6 +1,7 @@
 package org.virtiobackend.conformance.runner;
 
 import java.io.IOException;
+import org.virtiobackend.pci.driver.PciDevice;
 import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.virtio.pci.driver.VirtioPciDriver;
 
@@ -44,6 +45,22 @@ final class Interrupts implements AutoCloseable {
 
     EventFd intx() {
         return intx;
+    }
+
+    /** From MSI-X to INTx: as with VFIO in a kernel, a server need not know more than one kind at a time. */
+    void useIntx(PciDevice pci) throws IOException {
+        for (int i = 0; i < vectors.length; i++) {
+            pci.connectMsix(i, null);
+        }
+        pci.connectIntx(intx);
+    }
+
+    /** And back. */
+    void useMsix(PciDevice pci) throws IOException {
+        pci.connectIntx(null);
+        for (int i = 0; i < vectors.length; i++) {
+            pci.connectMsix(i, vectors[i]);
+        }
     }
 
     void clear() {
