@@ -86,7 +86,11 @@ class SeparationTest {
 
             @Override
             long read(int region, long offset, int length, long real) {
-                return isRegister(region, offset, QUEUE_SIZE) && last > 0 && real > 0 ? last : real;
+                if (!isRegister(region, offset, QUEUE_SIZE) || last == 0 || real == 0) {
+                    return real;
+                }
+                pass(region, offset, 2, last); // our device takes such a size for a packed ring only
+                return last;
             }
         });
         assertEquals(Set.of(), failures(keeping, "packed.*", "ring.*", "blk.*"));
