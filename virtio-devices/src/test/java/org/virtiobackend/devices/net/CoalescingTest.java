@@ -131,6 +131,7 @@ class CoalescingTest {
                 new LoopbackBackend(1), new NetSettings(MAC, 0, 1, QUEUE_SIZE), PLAIN, 0, null, WorkerPool.ALWAYS);
         assertTrue(net.runtime.stopQueue(0));
         QueueConfig enabled = net.renew(0);
+        send(3); // the worker has taken the first look, for which it waits for no notification
         byte[] head = {VIRTIO_NET_CTRL_NOTF_COAL, VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET};
         NetFixture.Command command = net.command(concat(head, le16(0), le16(0), le32(3), le32(4)), 1);
         net.queues[net.controlQueue()].publish();
