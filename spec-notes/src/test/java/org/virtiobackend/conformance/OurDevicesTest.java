@@ -12,6 +12,8 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.conformance.checks.Checks;
 import org.virtiobackend.conformance.clause.ClauseCatalogue;
@@ -39,8 +41,9 @@ import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.pci.RegionPolicy.Kind;
 
 /** The runner has nothing to say against our own devices, with any policy, in both ring layouts. */
+@Execution(ExecutionMode.CONCURRENT)
 class OurDevicesTest {
-    private static final long TIMEOUT_MILLIS = 10_000;
+    private static final long TIMEOUT_MILLIS = 30_000;
     private static final long QUIET_MILLIS = 2;
     /** Frames for a receive queue that is being reset are dropped, not sent to another one. */
     private static final String OTHER_QUEUE = "NET-MQ-DEV-03";

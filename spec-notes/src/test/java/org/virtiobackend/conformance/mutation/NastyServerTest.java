@@ -19,6 +19,8 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.virtiobackend.conformance.DeviceUnderTest;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.conformance.checks.Checks;
@@ -34,6 +36,7 @@ import org.virtiobackend.pci.PciFunction;
 import org.virtiobackend.pci.PciRegion;
 
 /** Servers that hang, hang up, talk nonsense or lie: the runner always ends, and says that something is wrong. */
+@Execution(ExecutionMode.CONCURRENT)
 class NastyServerTest {
     /** Only so that a runner that does not end fails here and not in the build's time limit. */
     private static final Duration GUARD = Duration.ofSeconds(120);

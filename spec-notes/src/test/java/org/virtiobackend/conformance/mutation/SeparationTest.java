@@ -9,6 +9,8 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.virtiobackend.conformance.DeviceUnderTest;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.conformance.checks.Checks;
@@ -21,8 +23,9 @@ import org.virtiobackend.conformance.runner.Runner;
 import org.virtiobackend.conformance.runner.Verdict;
 
 /** A device that is wrong in one thing, in every request, fails the clause about that and no other. */
+@Execution(ExecutionMode.CONCURRENT)
 class SeparationTest {
-    private static final long TIMEOUT_MILLIS = 10_000;
+    private static final long TIMEOUT_MILLIS = 30_000;
     private static final long QUIET_MILLIS = 2;
     private static final int QUEUE_SIZE = 0x18;
 
