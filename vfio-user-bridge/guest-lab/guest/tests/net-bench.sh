@@ -17,6 +17,8 @@ sample() {
   value "sample $1 $2 $3"
 }
 
+# Each measurement takes its length in seconds.
+#
 # The kernel's own packet generator; it goes as fast as the ring is emptied. The host drops what is not for it at once.
 pps_up() {
   echo reset >/proc/net/pktgen/pgctrl
@@ -27,7 +29,7 @@ pps_up() {
   done
   before=$(cat "/sys/class/net/$NIC/statistics/tx_packets")
   read -r a _ </proc/uptime
-  timeout -s INT "$LAB_SECONDS" sh -c 'echo start >/proc/net/pktgen/pgctrl' || true
+  timeout -s INT "$1" sh -c 'echo start >/proc/net/pktgen/pgctrl' || true
   read -r b _ </proc/uptime
   after=$(cat "/sys/class/net/$NIC/statistics/tx_packets")
   echo "$before $after $a $b" | awk '{ printf "%d\n", ($2 - $1) / ($4 - $3) }'
@@ -37,10 +39,10 @@ pps_up() {
 pps_down() {
   before=$(received)
   read -r a _ </proc/uptime
-  iperf3 --client "$HOST" --udp --length 22 --bitrate 0 --time "$LAB_SECONDS" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
+  iperf3 --client "$HOST" --udp --length 22 --bitrate 0 --time "$1" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
   read -r b _ </proc/uptime
   after=$(received)
-  echo "$before $after $LAB_SECONDS" | awk '{ printf "%d\n", ($2 - $1) / $3 }'
+  echo "$before $after $1" | awk '{ printf "%d\n", ($2 - $1) / $3 }'
 }
 
 # use NAME=MAC=NETWORK
@@ -58,15 +60,27 @@ for nic in $nics; do
   ip link set "$NIC" up
   ip address add "${HOST%.1}.2/24" dev "$NIC"
   want "$name: the host answers" until_true 50 reaches "$HOST" 3
-  rate --time 1 >/dev/null
+  value "features-$name $(cat "/sys/class/net/$NIC/device/features")"
 done
 ! echo "$nics" | grep -q restricted= || want "one device is kept in its region" test -n "$(cat /sys/bus/virtio/devices/*/restricted_dma/mode)"
+
+tcp_up() { rate --time "$1" | cut -d. -f1; }
+tcp_down() { rate --time "$1" --reverse | cut -d. -f1; }
+
+# What is compiled while it runs is compiled before.
+for nic in $nics; do
+  use "$nic"
+  for one in tcp_up tcp_down pps_up pps_down; do "$one" "$LAB_WARM_UP" >/dev/null; done
+done
+say warm
 round=0
 while [ "$round" -lt "$LAB_REPEATS" ]; do
-  for nic in $nics; do use "$nic"; r=$(rate --time "$LAB_SECONDS"); sample tcp-up "$name" "${r%.*}"; done
-  for nic in $nics; do use "$nic"; r=$(rate --time "$LAB_SECONDS" --reverse); sample tcp-down "$name" "${r%.*}"; done
-  for nic in $nics; do use "$nic"; sample pps-up "$name" "$(pps_up)"; done
-  for nic in $nics; do use "$nic"; sample pps-down "$name" "$(pps_down)"; done
+  for one in tcp_up tcp_down pps_up pps_down; do
+    for nic in $nics; do
+      use "$nic"
+      sample "$(echo "$one" | tr _ -)" "$name" "$("$one" "$LAB_SECONDS")"
+    done
+  done
   # The next round starts with the next device.
   nics="${nics#* } ${nics%% *}"
   round=$((round + 1))

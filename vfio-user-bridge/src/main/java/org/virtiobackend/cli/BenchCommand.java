@@ -83,7 +83,7 @@ public final class BenchCommand implements CliCommand {
     @Override
     public Integer call() throws BadInputException, IOException {
         List<BenchLoad> loads = chosen();
-        features.setDevice(VirtioBlk.FEATURES);
+        features.setDevice(VirtioBlk.FEATURES, 0);
         features.check();
         if (seconds < 1 || warmUp < 0) {
             throw new BadInputException("--seconds must be at least 1, --warm-up at least 0");

@@ -52,7 +52,7 @@ public final class DemoCommand implements CliCommand {
 
     @Override
     public Integer call() throws BadInputException, IOException {
-        features.setDevice(VirtioBlk.FEATURES);
+        features.setDevice(VirtioBlk.FEATURES, 0);
         features.check();
         Path directory = Files.createTempDirectory("virtio-backend-demo");
         try {

@@ -26,8 +26,8 @@ final class FeatureOptions {
             names = "--enable-feature",
             paramLabel = "NAME",
             split = ",",
-            description = "RING_PACKED, IN_ORDER, NOTIFICATION_DATA, NOTIF_CONFIG_DATA, ORDER_PLATFORM, SUSPEND, or ALL"
-                    + " of these; may be repeated")
+            description = "RING_PACKED, IN_ORDER, NOTIFICATION_DATA, NOTIF_CONFIG_DATA, ORDER_PLATFORM, SUSPEND, for a"
+                    + " network RSS and HASH_REPORT, or ALL of these; may be repeated")
     private List<String> enabled = new ArrayList<>();
 
     @Option(
@@ -38,20 +38,30 @@ final class FeatureOptions {
     private List<String> disabled = new ArrayList<>();
 
     private FeatureNames device = NONE;
+    /** Features of the device type that have to be asked for. */
+    private long onRequest;
 
-    /** @param names of the features of the device type */
-    void setDevice(FeatureNames names) {
+    /**
+     * What features the device type has.
+     *
+     * @param onRequestOnly those that are not offered unless enabled
+     */
+    void setDevice(FeatureNames names, long onRequestOnly) {
         device = names;
+        onRequest = onRequestOnly;
     }
 
-    /** Features in addition to the usual ones. */
+    /** Features of transport and rings in addition to the usual ones. */
     long enabled() {
-        return enabled.stream().mapToLong(FeatureOptions::possible).reduce(0, (a, b) -> a | b)
-                | (packed ? VIRTIO_F_RING_PACKED : 0);
+        return named() & POSSIBLE | (packed ? VIRTIO_F_RING_PACKED : 0);
     }
 
     long disabled() {
-        return disabled.stream().mapToLong(this::byName).reduce(0, (a, b) -> a | b);
+        return disabled.stream().mapToLong(this::byName).reduce(0, (a, b) -> a | b) | onRequest & ~named();
+    }
+
+    private long named() {
+        return enabled.stream().mapToLong(this::possible).reduce(0, (a, b) -> a | b);
     }
 
     /** The same options for a back end that is to offer what the driver wants to accept. */
@@ -64,8 +74,9 @@ final class FeatureOptions {
         return arguments;
     }
 
-    private static long possible(String name) {
-        return name.toUpperCase(Locale.ROOT).equals(ALL) ? POSSIBLE : VirtioFeature.byName(name) & POSSIBLE;
+    private long possible(String name) {
+        boolean all = name.toUpperCase(Locale.ROOT).equals(ALL);
+        return all ? POSSIBLE | onRequest : byName(name) & (POSSIBLE | onRequest);
     }
 
     private long byName(String name) {
@@ -77,7 +88,9 @@ final class FeatureOptions {
         for (String name : enabled) {
             if (possible(name) == 0) {
                 throw new BadInputException(
-                        "--enable-feature: " + name + " is not one of ALL " + VirtioFeature.names(POSSIBLE));
+                        ("--enable-feature: " + name + " is not one of ALL " + VirtioFeature.names(POSSIBLE) + " "
+                                        + device.names(onRequest))
+                                .trim());
             }
         }
         for (String name : disabled) {

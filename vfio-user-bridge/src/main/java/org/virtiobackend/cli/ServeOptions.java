@@ -150,7 +150,12 @@ final class ServeOptions {
      * As below, with the names of the device type's own features for {@code --disable-feature}.
      */
     void check(int[] queueSizes, FeatureNames deviceFeatures) throws BadInputException {
-        features.setDevice(deviceFeatures);
+        check(queueSizes, deviceFeatures, 0);
+    }
+
+    /** @param onRequest features of the device type that have to be enabled to be offered */
+    void check(int[] queueSizes, FeatureNames deviceFeatures, long onRequest) throws BadInputException {
+        features.setDevice(deviceFeatures, onRequest);
         check(queueSizes);
     }
 

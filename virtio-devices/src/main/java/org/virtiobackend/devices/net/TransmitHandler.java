@@ -84,6 +84,12 @@ final class TransmitHandler implements QueueHandler {
         return !blocked;
     }
 
+    /** No backend waits; a capture waits for its disk. */
+    @Override
+    public boolean isPrompt() {
+        return device.dump() == null;
+    }
+
     private void waitForRoom() {
         Fd fd = channel.writable();
         if (fd != null) {

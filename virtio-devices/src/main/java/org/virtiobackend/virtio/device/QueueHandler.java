@@ -45,7 +45,7 @@ public interface QueueHandler {
 
     /**
      * Whether {@link #drain} never waits for anything, so that it may also run on the thread that receives the driver's notifications,
-     * while its worker sleeps. Never two threads at once.
+     * while its worker sleeps. Never two threads at once. A {@link WakeUp} that is armed there is for the worker to see.
      */
     default boolean isPrompt() {
         return false;

@@ -168,7 +168,6 @@ final class QueueTask implements ChainCompletion {
     private boolean isBorrowable() {
         return worker.mayLend()
                 && handler.isPrompt()
-                && wakeOn.length == 0
                 && !coalescing.isOn()
                 && !workerOnly
                 && isServing()
@@ -205,7 +204,17 @@ final class QueueTask implements ChainCompletion {
         if (end - start > SLOW_NANOS) {
             borrowAfter = end + SLOW_PAUSE_NANOS;
         }
-        return more;
+        return more || isArmed();
+    }
+
+    /** Whether the handler waits for a descriptor, of which the worker that sleeps may not know. */
+    private boolean isArmed() {
+        for (WakeUp wakeUp : wakeOn) {
+            if (wakeUp.isArmed()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** What others have completed stays for the worker: it may have to be sent to the client. */

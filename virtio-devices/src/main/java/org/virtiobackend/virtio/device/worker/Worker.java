@@ -241,6 +241,7 @@ final class Worker implements Runnable {
     /** Waits a little with notifications off, see {@link NapPolicy}. */
     private void nap() throws ErrnoException {
         long limit = Math.min(naps.nanos(), due());
+        watch();
         turn.nap();
         if (mail || closing || anyPending()) {
             turn.take();
@@ -258,6 +259,7 @@ final class Worker implements Runnable {
             more |= task.enableKicks();
         }
         long limit = due();
+        watch();
         idleSince = System.nanoTime();
         turn.sleep();
         if (more || mail || closing || anyPending()) {
@@ -277,8 +279,8 @@ final class Worker implements Runnable {
         return due;
     }
 
-    /** Waits for the eventfd, armed descriptors or the end of the time, with the turn given away before. */
-    private void await(long nanos) throws ErrnoException {
+    /** Says what to wait for: the eventfd and armed descriptors. Before the turn is given away, as a borrower may arm others. */
+    private void watch() {
         poller.clear();
         wakeCount = 0;
         poller.add(wake.fd(), Poller.POLLIN);
@@ -287,6 +289,10 @@ final class Worker implements Runnable {
                 arm(task);
             }
         }
+    }
+
+    /** Waits for what was said to {@link #watch} or the end of the time, with the turn given away. */
+    private void await(long nanos) throws ErrnoException {
         try {
             if (nanos == FOREVER) {
                 poller.poll(-1);

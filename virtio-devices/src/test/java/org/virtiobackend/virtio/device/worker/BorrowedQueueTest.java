@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.dma.RemoteMemory;
+import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
@@ -203,6 +204,27 @@ class BorrowedQueueTest {
                 int burst = 1 + i % 5;
                 client.submit(burst);
                 client.awaitUsed(burst);
+            }
+        }
+    }
+
+    @Test
+    void descriptorThatABorrowerArmsWakesTheWorker() throws Exception {
+        pool = new WorkerPool(1, 0);
+        try (EventFd ready = EventFd.create();
+                Client client = client()) {
+            for (int i = 0; i < 20; i++) {
+                client.device.waitFor = null;
+                client.device.woken = null;
+                client.submitUntilBorrowed();
+                client.device.waitFor = ready;
+                client.submit(1);
+                client.awaitUsed(1);
+                ready.signal();
+                while (client.device.woken == null) {
+                    Thread.onSpinWait();
+                }
+                assertNotSame(Thread.currentThread(), client.device.woken);
             }
         }
     }

@@ -5,10 +5,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.dma.SegmentList;
+import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.Virtqueue;
 import org.virtiobackend.virtio.queue.VirtqueueException;
@@ -25,6 +27,10 @@ final class EchoDevice implements VirtioDevice {
     volatile boolean prompt;
     /** The queue that is served after notifications only, or -1. */
     volatile int notifiedQueue = -1;
+    /** What the handler waits for, or null. */
+    volatile EventFd waitFor;
+    /** The thread that found it signalled. */
+    volatile Thread woken;
     /** The thread that drained last. */
     volatile Thread drainer;
     /** Times that a second thread was found in the same queue. */
@@ -59,7 +65,8 @@ final class EchoDevice implements VirtioDevice {
     public void activate(DeviceContext context) {
         for (int i = 0; i < context.queueCount(); i++) {
             if (context.isEnabled(i)) {
-                context.attach(i, new Echo(i == notifiedQueue));
+                WakeUp wakeUp = new WakeUp();
+                context.attach(i, new Echo(i == notifiedQueue, wakeUp), wakeUp);
             }
         }
     }
@@ -67,9 +74,11 @@ final class EchoDevice implements VirtioDevice {
     private final class Echo implements QueueHandler {
         private final AtomicInteger inside = new AtomicInteger();
         private final boolean awaitsNotification;
+        private final WakeUp wakeUp;
 
-        Echo(boolean awaitsNotification) {
+        Echo(boolean awaitsNotification, WakeUp wakeUp) {
             this.awaitsNotification = awaitsNotification;
+            this.wakeUp = wakeUp;
         }
 
         @Override
@@ -83,10 +92,21 @@ final class EchoDevice implements VirtioDevice {
                 collisions.incrementAndGet();
             }
             drainer = Thread.currentThread();
+            arm();
             try {
                 return EchoDevice.this.drain(queue, budget);
             } finally {
                 inside.decrementAndGet();
+            }
+        }
+
+        private void arm() {
+            EventFd event = waitFor;
+            wakeUp.disarm();
+            if (event != null && event.drain() > 0) {
+                woken = Thread.currentThread();
+            } else if (event != null) {
+                wakeUp.arm(event.fd(), WakeUp.READABLE);
             }
         }
 
