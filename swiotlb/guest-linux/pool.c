@@ -18,7 +18,8 @@
 
 /* Granules that a page takes; what is at least a page long starts on one, so that a backend can read into it directly. */
 #define VRD_PAGE_GRANULES	(PAGE_SIZE >> VRD_GRANULE_SHIFT)
-#define VRD_SMALL_COPY		64
+/* Bytes of one round of the copy loop. */
+#define VRD_ROUND		(8 * sizeof(u64))
 /* Granules of an allocation that lies in one word of the bitmap wherever it is. */
 #define VRD_SMALL		(VRD_PAGE_GRANULES == 2 ? 2 : 1)
 
@@ -198,18 +199,34 @@ static __always_inline void copy_small(void *to, const void *from, size_t size)
 		*(u8 *)to++ = *(const u8 *)from++;
 }
 
-/* Whole pages by the kernel's own page copy, which is never slower and where string moves are emulated many times as fast. */
+static __always_inline void copy_round(u64 *to, const u64 *from)
+{
+	u64 a = get_unaligned(from), b = get_unaligned(from + 1), c = get_unaligned(from + 2), d = get_unaligned(from + 3);
+	u64 e = get_unaligned(from + 4), f = get_unaligned(from + 5), g = get_unaligned(from + 6), h = get_unaligned(from + 7);
+
+	put_unaligned(a, to);
+	put_unaligned(b, to + 1);
+	put_unaligned(c, to + 2);
+	put_unaligned(d, to + 3);
+	put_unaligned(e, to + 4);
+	put_unaligned(f, to + 5);
+	put_unaligned(g, to + 6);
+	put_unaligned(h, to + 7);
+}
+
+/*
+ * Whole pages by the kernel's own page copy. The rest, packets mostly, in words: the processor's string move, which is what memcpy()
+ * is, takes a while to get going, and where it is emulated it goes by bytes.
+ */
 static void copy(void *to, const void *from, size_t size)
 {
-	if (size <= VRD_SMALL_COPY) {
-		copy_small(to, from, size);
-		return;
-	}
 	if (PAGE_ALIGNED((unsigned long)to | (unsigned long)from)) {
 		for (; size >= PAGE_SIZE; size -= PAGE_SIZE, to += PAGE_SIZE, from += PAGE_SIZE)
 			copy_page(to, (void *)from);
 	}
-	memcpy(to, from, size);
+	for (; size >= VRD_ROUND; size -= VRD_ROUND, to += VRD_ROUND, from += VRD_ROUND)
+		copy_round(to, from);
+	copy_small(to, from, size);
 }
 
 static void memzero(void *to, size_t size)

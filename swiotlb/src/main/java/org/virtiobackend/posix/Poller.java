@@ -10,7 +10,6 @@ public final class Poller {
     public static final int POLLHUP = 16;
 
     private static final int ENTRY = 8;
-    private static final int PR_SET_TIMERSLACK = 29;
     private static final long NANOS_PER_SECOND = 1_000_000_000L;
 
     private final NativeBuffer limit = NativeBuffer.allocate(16);
@@ -51,11 +50,6 @@ public final class Poller {
     public int pollNanos(long timeout) throws ErrnoException {
         limit.buffer().putLong(0, timeout / NANOS_PER_SECOND).putLong(8, timeout % NANOS_PER_SECOND);
         return result(LibC.ppoll(array.address(), count, limit.address(), 0));
-    }
-
-    /** Asks the kernel to end this thread's waits on time: by default it may be 50 us late, to wake several threads at once. */
-    public static void exactTimers() {
-        LibC.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     }
 
     private static int result(int ready) throws ErrnoException {

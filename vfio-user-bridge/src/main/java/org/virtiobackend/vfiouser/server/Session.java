@@ -11,6 +11,7 @@ import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.pci.PciFunction;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
+import org.virtiobackend.posix.Scheduling;
 import org.virtiobackend.posix.UnixSocket;
 import org.virtiobackend.vfiouser.socket.BrokenFrameException;
 import org.virtiobackend.vfiouser.socket.Frame;
@@ -123,6 +124,7 @@ final class Session implements ClientSession, Runnable {
     @Override
     public void run() {
         String reason = "unexpected error";
+        Scheduling.shortTurns();
         try {
             socket.setTimeouts(times.sendMillis(), 0);
             reason = serve();

@@ -9,6 +9,7 @@ import org.slf4j.LoggerFactory;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.posix.Poller;
+import org.virtiobackend.posix.Scheduling;
 import org.virtiobackend.virtio.device.WakeUp;
 
 /** A thread that owns queues, of one device or of many: serves them in turn, polls a while when idle, then sleeps. */
@@ -144,7 +145,7 @@ final class Worker implements Runnable {
 
     @Override
     public void run() {
-        Poller.exactTimers();
+        Scheduling.shortTurns();
         while (!closing) {
             try {
                 serve();
