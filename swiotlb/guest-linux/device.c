@@ -164,9 +164,12 @@ static int setup(struct vrd_device *vrd)
 	if (ret)
 		return ret;
 	vrd->pool.zero_fill = zero_fill;
-	/* Buffers that wait for packets to come must not take the room of those that go out. */
-	if (vrd->vdev->id.device == VIRTIO_ID_NET)
+	if (vrd->vdev->id.device == VIRTIO_ID_NET) {
+		/* Buffers that wait for packets to come must not take the room of those that go out. */
 		vrd->pool.device_limit = vrd->pool.granules / 8 * 7;
+		/* A packet has the length that the device says. What else is in the region has been seen by the device anyway. */
+		vrd->pool.exact = true;
+	}
 	vrd->max_segments = max_t(size_t, vrd->region.size / 2 / vrd->pool.max_mapping, 1);
 	vrd->cached = is_cached(vrd->pool.vaddr);
 	vrd->full_told = false;

@@ -263,11 +263,11 @@ dma_addr_t vrd_pool_map(struct vrd_pool *pool, phys_addr_t phys, size_t size, en
 		return DMA_MAPPING_ERROR;
 	/*
 	 * Also when the device is the one to write: all of it is copied back later, and what the device left alone must not come
-	 * back as somebody else's old bytes.
+	 * back as somebody else's old bytes, unless nobody looks at those.
 	 */
 	if (dir == DMA_FROM_DEVICE && pool->zero_fill)
 		memzero(memory_of(pool, index), size);
-	else if (dir != DMA_TO_DEVICE || !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+	else if (dir != DMA_TO_DEVICE ? dir != DMA_FROM_DEVICE || !pool->exact : !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_in(pool, index, 0, size);
 	this_cpu_inc(pool->counters->maps);
 	return address_of(pool, index);

@@ -97,6 +97,7 @@ struct vrd_pool {
 	unsigned int device_limit;	/* granules in use beyond which buffers for the device to fill must wait */
 	size_t max_mapping;
 	bool zero_fill;			/* the device gets zeroes instead of the old content of what it is to fill */
+	bool exact;			/* the driver looks at no byte of a buffer that the device has not said it has written */
 	unsigned long *bitmap;
 	struct vrd_slot *slots;
 	u32 *heads;			/* for each granule the first one of its allocation */

@@ -87,10 +87,9 @@ final class FeatureOptions {
     void check() throws BadInputException {
         for (String name : enabled) {
             if (possible(name) == 0) {
-                throw new BadInputException(
-                        ("--enable-feature: " + name + " is not one of ALL " + VirtioFeature.names(POSSIBLE) + " "
-                                        + device.names(onRequest))
-                                .trim());
+                throw new BadInputException(("--enable-feature: " + name + " is not one of ALL "
+                                + VirtioFeature.names(POSSIBLE) + " " + device.names(onRequest))
+                        .trim());
             }
         }
         for (String name : disabled) {

@@ -242,7 +242,7 @@ final class Worker implements Runnable {
     /** Waits a little with notifications off, see {@link NapPolicy}. */
     private void nap() throws ErrnoException {
         long limit = Math.min(naps.nanos(), due());
-        watch();
+        watch(false);
         turn.nap();
         if (mail || closing || anyPending()) {
             turn.take();
@@ -260,7 +260,7 @@ final class Worker implements Runnable {
             more |= task.enableKicks();
         }
         long limit = due();
-        watch();
+        watch(true);
         idleSince = System.nanoTime();
         turn.sleep();
         if (more || mail || closing || anyPending()) {
@@ -280,13 +280,17 @@ final class Worker implements Runnable {
         return due;
     }
 
-    /** Says what to wait for: the eventfd and armed descriptors. Before the turn is given away, as a borrower may arm others. */
-    private void watch() {
+    /**
+     * Says what to wait for. Before the turn is given away, as a borrower may arm others.
+     *
+     * @param descriptors whether those that handlers have armed end the wait; a nap looks by itself when it is over
+     */
+    private void watch(boolean descriptors) {
         poller.clear();
         wakeCount = 0;
         poller.add(wake.fd(), Poller.POLLIN);
         for (QueueTask task : tasks) {
-            if (task.isServing()) {
+            if (descriptors && task.isServing()) {
                 arm(task);
             }
         }
