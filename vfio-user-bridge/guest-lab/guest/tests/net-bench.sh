@@ -22,8 +22,8 @@ sample() {
 # The kernel's own packet generator; it goes as fast as the ring is emptied. The host drops what is not for it at once.
 pps_up() {
   echo reset >/proc/net/pktgen/pgctrl
-  echo "rem_device_all" >/proc/net/pktgen/kpktgend_0
-  echo "add_device $NIC" >/proc/net/pktgen/kpktgend_0
+  echo "rem_device_all" >/proc/net/pktgen/kpktgend_1
+  echo "add_device $NIC" >/proc/net/pktgen/kpktgend_1
   for setting in 'count 0' 'pkt_size 60' 'delay 0' 'clone_skb 64' "dst $HOST" 'dst_mac 02:00:00:00:00:01'; do
     echo "$setting" >"/proc/net/pktgen/$NIC"
   done
@@ -39,10 +39,16 @@ pps_up() {
 pps_down() {
   before=$(received)
   read -r a _ </proc/uptime
-  iperf3 --client "$HOST" --udp --length 22 --bitrate 0 --time "$1" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
+  iperf3 --affinity 1 --client "$HOST" --udp --length 22 --bitrate 0 --time "$1" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
   read -r b _ </proc/uptime
   after=$(received)
   echo "$before $after $1" | awk '{ printf "%d\n", ($2 - $1) / $3 }'
+}
+
+# Where interrupts and programs happen to run decides more than any device: interrupts of all go to processor 0, programs run on the other.
+pin() {
+  virtio=$(basename "$(readlink -f "/sys/class/net/$NIC/device")")
+  sed -n "s/^ *\([0-9]*\):.* $virtio-.*/\1/p" /proc/interrupts | while read -r irq; do echo 0 >"/proc/irq/$irq/smp_affinity_list"; done
 }
 
 # use NAME=MAC=NETWORK
@@ -60,12 +66,13 @@ for nic in $nics; do
   ip link set "$NIC" up
   ip address add "${HOST%.1}.2/24" dev "$NIC"
   want "$name: the host answers" until_true 50 reaches "$HOST" 3
+  pin
   value "features-$name $(cat "/sys/class/net/$NIC/device/features")"
 done
 ! echo "$nics" | grep -q restricted= || want "one device is kept in its region" test -n "$(cat /sys/bus/virtio/devices/*/restricted_dma/mode)"
 
-tcp_up() { rate --time "$1" | cut -d. -f1; }
-tcp_down() { rate --time "$1" --reverse | cut -d. -f1; }
+tcp_up() { rate --affinity 1 --time "$1" | cut -d. -f1; }
+tcp_down() { rate --affinity 1 --time "$1" --reverse | cut -d. -f1; }
 
 # What is compiled while it runs is compiled before.
 for nic in $nics; do

@@ -12,6 +12,7 @@ import org.virtiobackend.swiotlb.BarMemory;
 import org.virtiobackend.vfiouser.server.ClientSession;
 import org.virtiobackend.vfiouser.server.PciFunctionFactory;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
+import org.virtiobackend.virtio.device.worker.CommandThread;
 import org.virtiobackend.virtio.pci.DmaPolicy;
 import org.virtiobackend.virtio.pci.GuestMemoryPolicy;
 import org.virtiobackend.virtio.pci.RegionPolicy;
@@ -76,10 +77,24 @@ final class ClientTable implements PciFunctionFactory {
         ReleasingDevice device = new ReleasingDevice(client.device(), () -> release(session, client, region));
         VirtioPciFunction function = new VirtioPciFunction(device, policy, workers, options.pciOptions());
         function.setQuiesceWaiter(session::await);
-        function.setCommandThread(session::afterAnswer);
+        function.setCommandThread(commandThread(session));
         dmaMap.setUser(function::refreshMemory);
         clients.put(session.id(), new Entry(session, dmaMap, client, function, region));
         return function;
+    }
+
+    private static CommandThread commandThread(ClientSession session) {
+        return new CommandThread() {
+            @Override
+            public boolean afterAnswer(Runnable work) {
+                return session.afterAnswer(work);
+            }
+
+            @Override
+            public boolean isAwaited() {
+                return session.isAwaited();
+            }
+        };
     }
 
     private void takePlace() throws IOException {

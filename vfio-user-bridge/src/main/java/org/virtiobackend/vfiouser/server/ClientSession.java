@@ -22,6 +22,9 @@ public interface ClientSession {
      */
     boolean afterAnswer(Runnable work);
 
+    /** Whether the client waits for the answer to the command under way. On the session's thread. */
+    boolean isAwaited();
+
     /** DMA_READ and DMA_WRITE messages sent so far. Any thread. */
     long dmaMessagesSent();
 }

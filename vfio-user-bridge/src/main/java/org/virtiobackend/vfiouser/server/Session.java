@@ -43,6 +43,7 @@ final class Session implements ClientSession, Runnable {
     /** What to do once the command under way is answered, or null. */
     private Runnable afterAnswer;
 
+    private boolean awaited;
     private boolean announced;
     private boolean faultLogged;
 
@@ -102,6 +103,11 @@ final class Session implements ClientSession, Runnable {
         return true;
     }
 
+    @Override
+    public boolean isAwaited() {
+        return awaited;
+    }
+
     /** Workers that wait for the client's memory; any thread. */
     int dmaWaiters() {
         return messenger.waiting();
@@ -157,6 +163,7 @@ final class Session implements ClientSession, Runnable {
         int errno = Errno.EINVAL;
         reply.clear();
         if (header.isCommand() && !frame.fdsLost()) {
+            awaited = header.wantsReply();
             errno = execute(frame);
         }
         frame.closeFds();

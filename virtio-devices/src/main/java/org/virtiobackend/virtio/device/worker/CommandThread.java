@@ -15,4 +15,9 @@ public interface CommandThread {
      * @return false when the caller is not this thread, or it has such work already: nothing will run
      */
     boolean afterAnswer(Runnable work);
+
+    /** Whether the client, and with it a processor of the guest, stands still until the command under way is answered. */
+    default boolean isAwaited() {
+        return false;
+    }
 }

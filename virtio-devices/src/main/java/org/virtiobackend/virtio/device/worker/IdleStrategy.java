@@ -2,7 +2,7 @@ package org.virtiobackend.virtio.device.worker;
 
 /**
  * How long a worker polls after its last work before it sleeps. The adaptive form follows how long the last sleeps were: a short
- * sleep would have been better spent polling. Belongs to one worker.
+ * sleep would have been better spent polling, but not while processors are scarce. Belongs to one worker.
  */
 final class IdleStrategy {
     /** Longest time the adaptive form polls, ns. */
@@ -13,6 +13,7 @@ final class IdleStrategy {
     private final boolean forever;
     private final boolean adaptive;
     private long spinNanos;
+    private boolean crowded;
 
     private IdleStrategy(boolean forever, boolean adaptive, long spinNanos) {
         this.forever = forever;
@@ -43,11 +44,13 @@ final class IdleStrategy {
     }
 
     long spinNanos() {
-        return spinNanos;
+        return crowded ? 0 : spinNanos;
     }
 
-    /** Polling found work before the time was up. */
-    void spinPaidOff() {}
+    /** Says whether other threads want the processors: then one that polls is in their way. */
+    void setCrowded(boolean now) {
+        crowded = now && adaptive;
+    }
 
     /** The worker slept this long. */
     void slept(long nanos) {

@@ -50,9 +50,13 @@ final class NapPolicy {
         }
     }
 
-    /** A nap has ended, and so many chains were there. */
-    void napped(int arrived) {
-        score = Math.min(TOP_SCORE, score + (arrived > 1 ? 1 : arrived - 2));
+    /**
+     * A nap has ended, and so many chains were there.
+     *
+     * @param dear whether drivers wait for the end of each notification: sparing them one is worth a nap
+     */
+    void napped(int arrived, boolean dear) {
+        score = Math.min(TOP_SCORE, score + gain(arrived, dear));
         if (score == TOP_SCORE) {
             tryAfter = FIRST_TRIAL;
         }
@@ -70,5 +74,9 @@ final class NapPolicy {
             napping = false;
             tryAfter = Math.min(LAST_TRIAL, tryAfter * 2);
         }
+    }
+
+    private static int gain(int arrived, boolean dear) {
+        return arrived == 0 ? -1 : arrived > 1 || dear ? 1 : 0;
     }
 }

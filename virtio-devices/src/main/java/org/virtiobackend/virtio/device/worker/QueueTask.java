@@ -103,6 +103,7 @@ final class QueueTask implements ChainCompletion {
     /** @param commands the thread on which this may be called, which may then serve the queue */
     void kick(CommandThread commands) {
         statistics.kicks++;
+        worker.notified(commands.isAwaited());
         if (!kicked) {
             kicked = true;
         }

@@ -9,6 +9,7 @@ import org.slf4j.LoggerFactory;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.posix.Poller;
+import org.virtiobackend.posix.RunDelay;
 import org.virtiobackend.posix.Scheduling;
 import org.virtiobackend.virtio.device.WakeUp;
 
@@ -17,6 +18,10 @@ final class Worker implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
     private static final int CLOCK_EVERY = 16;
     private static final long FOREVER = Long.MAX_VALUE;
+    /** Waits after which it looks how long it had to wait for a processor at the end of each, and how long is too long. */
+    private static final int DELAY_EVERY = 64;
+
+    private static final long CROWDED_NANOS = 10_000;
 
     private final EventFd wake;
     private final Poller poller = new Poller(8);
@@ -34,6 +39,11 @@ final class Worker implements Runnable {
     private int arrived;
 
     private long idleSince;
+
+    private int waits;
+    private long delayBefore;
+    /** Whether drivers stand still until their notifications are answered. */
+    private volatile boolean dear;
 
     private volatile boolean mail;
     private volatile boolean closing;
@@ -98,6 +108,17 @@ final class Worker implements Runnable {
         }
     }
 
+    /**
+     * A driver has notified one of the queues; its command thread.
+     *
+     * @param awaited whether it waits for the end of that
+     */
+    void notified(boolean awaited) {
+        if (dear != awaited) {
+            dear = awaited;
+        }
+    }
+
     /** Whether {@link #borrow} is likely to succeed; any thread. */
     boolean mayLend() {
         return idle.mayLend() && turn.isAsleep();
@@ -146,17 +167,32 @@ final class Worker implements Runnable {
     @Override
     public void run() {
         Scheduling.shortTurns();
-        while (!closing) {
-            try {
-                serve();
-            } catch (InternalError e) {
-                turn.take();
-                blame(e);
-            } catch (Throwable t) {
-                turn.take();
-                LOG.error("worker {} goes on after an unexpected error", thread.getName(), t);
+        try (RunDelay delay = new RunDelay()) {
+            while (!closing) {
+                serveOnce(delay);
             }
         }
+    }
+
+    private void serveOnce(RunDelay delay) {
+        try {
+            serve();
+            if (waits >= DELAY_EVERY) {
+                considerDelay(delay.nanos());
+            }
+        } catch (InternalError e) {
+            turn.take();
+            blame(e);
+        } catch (Throwable t) {
+            turn.take();
+            LOG.error("worker {} goes on after an unexpected error", thread.getName(), t);
+        }
+    }
+
+    private void considerDelay(long now) {
+        idle.setCrowded((now - delayBefore) / waits > CROWDED_NANOS);
+        delayBefore = now;
+        waits = 0;
     }
 
     private void serve() throws ErrnoException {
@@ -251,7 +287,7 @@ final class Worker implements Runnable {
         await(limit);
         arrived = 0;
         runTasks();
-        naps.napped(arrived);
+        naps.napped(arrived, dear);
     }
 
     private void sleep() throws ErrnoException {
@@ -307,6 +343,7 @@ final class Worker implements Runnable {
         } finally {
             turn.take();
         }
+        waits++;
         wake.drain();
         tellWoken();
     }

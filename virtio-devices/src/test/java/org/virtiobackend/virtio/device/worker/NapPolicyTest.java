@@ -33,7 +33,7 @@ class NapPolicyTest {
     void goesOnWhileNapsBringSeveralChains() {
         idleUntilTrial();
         for (int i = 0; i < 10_000; i++) {
-            policy.napped(2 + i % 3);
+            policy.napped(2 + i % 3, false);
             assertTrue(policy.nanos() > 0);
         }
     }
@@ -42,11 +42,11 @@ class NapPolicyTest {
     void fewChainsMakeNapsLongerAndManyShorter() {
         idleUntilTrial();
         for (int i = 0; i < 100; i++) {
-            policy.napped(2 + i % 2);
+            policy.napped(2 + i % 2, false);
         }
         assertEquals(NapPolicy.MAX_NANOS, policy.nanos());
         for (int i = 0; i < 4; i++) {
-            policy.napped(20 + i);
+            policy.napped(20 + i, false);
         }
         assertTrue(policy.nanos() < NapPolicy.MAX_NANOS);
     }
@@ -54,10 +54,19 @@ class NapPolicyTest {
     @Test
     void givesUpWhenNapsBringOneChainOrNone() {
         idleUntilTrial();
-        policy.napped(1);
-        policy.napped(1);
-        policy.napped(1);
-        assertEquals(0, policy.nanos());
+        for (int i = 0; policy.nanos() > 0; i++) {
+            policy.napped(i % 2, false);
+            assertTrue(i < 20);
+        }
+    }
+
+    @Test
+    void goesOnForOneChainOfADriverThatWaitsForEachNotification() {
+        idleUntilTrial();
+        for (int i = 0; i < 10_000; i++) {
+            policy.napped(i % 3 > 0 ? 1 : 0, true);
+            assertTrue(policy.nanos() > 0);
+        }
     }
 
     @Test
@@ -65,7 +74,7 @@ class NapPolicyTest {
         idleUntilTrial();
         int naps = 0;
         while (policy.nanos() > 0) {
-            policy.napped(3);
+            policy.napped(3, false);
             assertTrue(++naps < 100);
         }
     }
@@ -75,7 +84,7 @@ class NapPolicyTest {
         idleUntilTrial();
         int naps = 0;
         while (policy.nanos() > 0) {
-            policy.napped(50 + naps % 2);
+            policy.napped(50 + naps % 2, false);
             assertTrue(++naps < 100);
         }
     }
@@ -85,7 +94,7 @@ class NapPolicyTest {
         int first = idleUntilTrial();
         for (int trial = 0; trial < 12; trial++) {
             while (policy.nanos() > 0) {
-                policy.napped(0);
+                policy.napped(0, false);
             }
             int next = idleUntilTrial();
             assertTrue(next >= first && next <= 1024, "after " + next);
@@ -93,10 +102,10 @@ class NapPolicyTest {
             first = next;
         }
         for (int i = 0; i < 100; i++) {
-            policy.napped(2 + i % 3);
+            policy.napped(2 + i % 3, false);
         }
         while (policy.nanos() > 0) {
-            policy.napped(0);
+            policy.napped(0, false);
         }
         assertTrue(idleUntilTrial() < 16);
     }
