@@ -9,7 +9,7 @@ static struct vrd_device *vrd_of(struct device *dev)
 	return container_of(dev_to_virtio(dev)->config, struct vrd_device, wrapped);
 }
 
-static ssize_t show_granules(char *buf, int granules)
+static ssize_t show_granules(char *buf, unsigned int granules)
 {
 	return sysfs_emit(buf, "%llu\n", (u64)granules << VRD_GRANULE_SHIFT);
 }
@@ -40,21 +40,19 @@ static DEVICE_ATTR_RO(max_mapping_bytes);
 
 static ssize_t used_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return show_granules(buf, atomic_read(&vrd_of(dev)->pool.used));
+	return show_granules(buf, vrd_pool_used(&vrd_of(dev)->pool));
 }
 static DEVICE_ATTR_RO(used_bytes);
 
 /* Writing anything starts the mark again from what is in use. */
 static ssize_t high_water_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return show_granules(buf, atomic_read(&vrd_of(dev)->pool.high_water));
+	return show_granules(buf, vrd_pool_high_water(&vrd_of(dev)->pool));
 }
 
 static ssize_t high_water_bytes_store(struct device *dev, struct device_attribute *attr, const char *buf, size_t count)
 {
-	struct vrd_pool *pool = &vrd_of(dev)->pool;
-
-	atomic_set(&pool->high_water, atomic_read(&pool->used));
+	vrd_pool_forget_high_water(&vrd_of(dev)->pool);
 	return count;
 }
 static DEVICE_ATTR_RW(high_water_bytes);

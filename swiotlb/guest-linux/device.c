@@ -57,7 +57,7 @@ void vrd_tell_full(struct vrd_device *vrd, size_t size)
 	if (READ_ONCE(vrd->full_told) || xchg(&vrd->full_told, true))
 		return;
 	dev_warn(&vrd->vdev->dev, "restricted DMA region is full: no room for %zu bytes, %llu of %zu in use; requests have to wait\n",
-		 size, (u64)atomic_read(&vrd->pool.used) << VRD_GRANULE_SHIFT, vrd->region.size);
+		 size, (u64)vrd_pool_used(&vrd->pool) << VRD_GRANULE_SHIFT, vrd->region.size);
 }
 
 static struct vrd_device *vrd_of(struct virtio_device *vdev)
@@ -244,9 +244,9 @@ void vrd_detach(struct virtio_device *vdev)
 	sysfs_remove_group(&vdev->dev.kobj, &vrd_group);
 	unwrap_config(vrd);
 	vrd_unhook(vrd);
-	if (atomic_read(&vrd->pool.used))
+	if (vrd_pool_used(&vrd->pool))
 		dev_warn(&vdev->dev, "the driver left %llu bytes of the restricted DMA region allocated\n",
-			 (u64)atomic_read(&vrd->pool.used) << VRD_GRANULE_SHIFT);
+			 (u64)vrd_pool_used(&vrd->pool) << VRD_GRANULE_SHIFT);
 	if (vrd->busy)
 		release_mem_region(vrd->region.phys, vrd->region.size);
 	vrd_pool_destroy(&vrd->pool);

@@ -100,6 +100,7 @@ static int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int
 	if (index < area->end) {
 		mark(pool->bitmap, index, count, true);
 		area->free -= count;
+		area->least = min(area->least, area->free);
 		if (index == area->lowest)
 			area->lowest = index + count;
 		ret = index;
@@ -108,13 +109,33 @@ static int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int
 	return ret;
 }
 
-static void count_used(struct vrd_pool *pool, unsigned int count)
+unsigned int vrd_pool_used(const struct vrd_pool *pool)
 {
-	int used = atomic_add_return(count, &pool->used);
-	int high = atomic_read(&pool->high_water);
+	unsigned int i, used = 0;
 
-	while (used > high && !atomic_try_cmpxchg(&pool->high_water, &high, used))
-		;
+	for (i = 0; i < pool->area_count; i++)
+		used += pool->areas[i].usable - READ_ONCE(pool->areas[i].free);
+	return used;
+}
+
+unsigned int vrd_pool_high_water(const struct vrd_pool *pool)
+{
+	unsigned int i, most = 0;
+
+	for (i = 0; i < pool->area_count; i++)
+		most += pool->areas[i].usable - READ_ONCE(pool->areas[i].least);
+	return most;
+}
+
+void vrd_pool_forget_high_water(struct vrd_pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->area_count; i++) {
+		spin_lock_irq(&pool->areas[i].lock);
+		pool->areas[i].least = pool->areas[i].free;
+		spin_unlock_irq(&pool->areas[i].lock);
+	}
 }
 
 /* The CPU's own area first: no two CPUs meet there as long as none runs out. */
@@ -131,10 +152,8 @@ static int alloc_granules(struct vrd_pool *pool, unsigned int count)
 		if (READ_ONCE(area->free) < count)
 			continue;
 		index = area_alloc(pool, area, count, align_mask);
-		if (index >= 0) {
-			count_used(pool, count);
+		if (index >= 0)
 			return index;
-		}
 	}
 	this_cpu_inc(pool->counters->failures);
 	return -ENOSPC;
@@ -157,7 +176,6 @@ static void free_granules(struct vrd_pool *pool, unsigned int index)
 	area->free += count;
 	area->lowest = min(area->lowest, index);
 	spin_unlock_irqrestore(&area->lock, flags);
-	atomic_sub(count, &pool->used);
 }
 
 static int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
@@ -254,7 +272,7 @@ dma_addr_t vrd_pool_map(struct vrd_pool *pool, phys_addr_t phys, size_t size, en
 
 	if (!size || size > U32_MAX)
 		return DMA_MAPPING_ERROR;
-	if (dir == DMA_FROM_DEVICE && atomic_read(&pool->used) > pool->device_limit) {
+	if (dir == DMA_FROM_DEVICE && pool->device_limit < pool->granules && vrd_pool_used(pool) > pool->device_limit) {
 		this_cpu_inc(pool->counters->failures);
 		return DMA_MAPPING_ERROR;
 	}
@@ -399,6 +417,10 @@ static void init_areas(struct vrd_pool *pool)
 	bitmap_set(pool->bitmap, 0, VRD_PAGE_GRANULES);
 	pool->areas[0].lowest = VRD_PAGE_GRANULES;
 	pool->areas[0].free -= VRD_PAGE_GRANULES;
+	for (i = 0; i < pool->area_count; i++) {
+		pool->areas[i].usable = pool->areas[i].free;
+		pool->areas[i].least = pool->areas[i].free;
+	}
 }
 
 int vrd_pool_init(struct vrd_pool *pool, const struct vrd_region *region)

@@ -70,6 +70,8 @@ struct vrd_area {
 	unsigned int end;
 	unsigned int lowest;	/* every granule of the area below this one is in use */
 	unsigned int free;
+	unsigned int usable;	/* free when nothing is in use */
+	unsigned int least;	/* the fewest that were ever free */
 } ____cacheline_aligned_in_smp;
 
 /* What is behind an allocation; valid for its first granule. */
@@ -103,8 +105,6 @@ struct vrd_pool {
 	u32 *heads;			/* for each granule the first one of its allocation */
 	struct vrd_area *areas;
 	struct vrd_counters __percpu *counters;
-	atomic_t used ____cacheline_aligned_in_smp;
-	atomic_t high_water;
 	atomic_t coherent;
 };
 
@@ -155,6 +155,10 @@ void vrd_pool_unmap(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dm
 		    unsigned long attrs);
 void vrd_pool_sync_for_cpu(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dma_data_direction dir);
 void vrd_pool_sync_for_device(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dma_data_direction dir);
+/* Granules in use now, and at most so far: of each area by itself, so it may be more than there ever was at once. */
+unsigned int vrd_pool_used(const struct vrd_pool *pool);
+unsigned int vrd_pool_high_water(const struct vrd_pool *pool);
+void vrd_pool_forget_high_water(struct vrd_pool *pool);
 void *vrd_pool_alloc(struct vrd_pool *pool, size_t size, dma_addr_t *addr);
 void vrd_pool_free(struct vrd_pool *pool, dma_addr_t addr);
 void vrd_pool_sum(struct vrd_pool *pool, struct vrd_counters *sum);

@@ -26,6 +26,8 @@ final class ReceiveHandler implements QueueHandler {
     private static final int TAIL_AT = Ethernet.MAX_FRAME_BYTES;
 
     private static final int SMALL_FRAME = 2048;
+    /** Room for frames like this is made only when there is one. */
+    private static final int LARGE_FRAME = 16384;
     /** Bytes of frames after which the driver hears of them. */
     private static final long BATCH_BYTES = 1 << 16;
 
@@ -136,6 +138,10 @@ final class ReceiveHandler implements QueueHandler {
     private int receiveInto(NetChannel.Scattering source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
         while (frames < budget && batchBytes < BATCH_BYTES) {
+            if (usual > LARGE_FRAME && !source.mayReceive()) {
+                waitForFrames(true);
+                return frames;
+            }
             if (!prepareWindow(queue) && !rules.steer()) {
                 starved = true;
                 return frames;

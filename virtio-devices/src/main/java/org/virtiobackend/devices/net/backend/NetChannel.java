@@ -44,6 +44,9 @@ public interface NetChannel {
 
     /** A channel that reads straight into the driver's memory. */
     interface Scattering extends NetChannel {
+        /** Whether {@link #receive} is worth a try: cheaper than preparing room for a large frame that is not there. */
+        boolean mayReceive();
+
         /**
          * Reads one frame.
          *

@@ -3,10 +3,12 @@ package org.virtiobackend.devices.net.backend;
 import org.virtiobackend.devices.net.packet.Frame;
 import org.virtiobackend.devices.net.packet.VnetHeader;
 import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.IoVec;
 import org.virtiobackend.posix.NativeBuffer;
+import org.virtiobackend.posix.Poller;
 import org.virtiobackend.posix.TunTap;
 import org.virtiobackend.virtio.queue.ChainReader;
 
@@ -19,6 +21,7 @@ final class TapChannel implements NetChannel.Scattering {
     /** Sends what the driver still has in the ring of a queue that was taken out of use. */
     private final TunTap first;
 
+    private final Poller frames = new Poller(1);
     private final IoVec out = new IoVec();
     private final NativeBuffer header = NativeBuffer.allocate(VnetHeader.BYTES);
     private final NativeBuffer copy = NativeBuffer.allocate(1 << 17);
@@ -40,6 +43,18 @@ final class TapChannel implements NetChannel.Scattering {
     @Override
     public Fd writable() {
         return tap.fd();
+    }
+
+    @Override
+    public boolean mayReceive() {
+        frames.clear();
+        int tapIndex = frames.add(tap.fd(), Poller.POLLIN);
+        try {
+            frames.poll(0);
+        } catch (ErrnoException e) {
+            return true; // receive finds out
+        }
+        return frames.events(tapIndex) != 0;
     }
 
     @Override
