@@ -4,6 +4,9 @@
  *
  * All bookkeeping is in the guest's own memory. The device can write anything into the region; it can change no address, no
  * length and no owner.
+ *
+ * What is on the way of every mapping is inlined: a return costs something where processors have to be protected from speculation, and
+ * more where they are emulated.
  */
 #include <linux/bitmap.h>
 #include <linux/io.h>
@@ -139,7 +142,7 @@ void vrd_pool_forget_high_water(struct vrd_pool *pool)
 }
 
 /* The CPU's own area first: no two CPUs meet there as long as none runs out. */
-static int alloc_granules(struct vrd_pool *pool, unsigned int count)
+static __always_inline int alloc_granules(struct vrd_pool *pool, unsigned int count, unsigned int *taken_from)
 {
 	unsigned long align_mask = count >= VRD_PAGE_GRANULES ? VRD_PAGE_GRANULES - 1 : 0;
 	unsigned int start = raw_smp_processor_id();
@@ -148,7 +151,8 @@ static int alloc_granules(struct vrd_pool *pool, unsigned int count)
 	int index;
 
 	for (i = 0; i < pool->area_count; i++) {
-		area = &pool->areas[(start + i) & (pool->area_count - 1)];
+		*taken_from = (start + i) & (pool->area_count - 1);
+		area = &pool->areas[*taken_from];
 		if (READ_ONCE(area->free) < count)
 			continue;
 		index = area_alloc(pool, area, count, align_mask);
@@ -159,15 +163,10 @@ static int alloc_granules(struct vrd_pool *pool, unsigned int count)
 	return -ENOSPC;
 }
 
-static struct vrd_area *area_of(struct vrd_pool *pool, unsigned int index)
-{
-	return &pool->areas[min(index / pool->areas[0].end, pool->area_count - 1)];
-}
-
-static void free_granules(struct vrd_pool *pool, unsigned int index)
+static __always_inline void free_granules(struct vrd_pool *pool, unsigned int index)
 {
 	unsigned int count = granules_of(pool->slots[index].size);
-	struct vrd_area *area = area_of(pool, index);
+	struct vrd_area *area = &pool->areas[pool->slots[index].area];
 	unsigned long flags;
 
 	pool->slots[index].size = 0;
@@ -178,15 +177,16 @@ static void free_granules(struct vrd_pool *pool, unsigned int index)
 	spin_unlock_irqrestore(&area->lock, flags);
 }
 
-static int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
+static __always_inline int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
 {
 	unsigned int count = granules_of(size);
-	int index = alloc_granules(pool, count);
-	unsigned int i;
+	unsigned int i, area;
+	int index = alloc_granules(pool, count, &area);
 
 	if (index >= 0) {
 		pool->slots[index].orig = orig;
 		pool->slots[index].size = size;
+		pool->slots[index].area = area;
 		for (i = 0; i < count; i++)
 			pool->heads[index + i] = index;
 	}
@@ -194,7 +194,7 @@ static int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
 }
 
 /* The first granule of the allocation that an address lies in, or an error. */
-static int slot_of(struct vrd_pool *pool, dma_addr_t addr)
+static __always_inline int slot_of(struct vrd_pool *pool, dma_addr_t addr)
 {
 	u64 granule = (addr - pool->base) >> VRD_GRANULE_SHIFT;
 	u32 head;
@@ -253,13 +253,13 @@ static void memzero(void *to, size_t size)
 	memset(to + round_down(size, sizeof(u64)), 0, size % sizeof(u64));
 }
 
-static void copy_in(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
+static __always_inline void copy_in(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
 {
 	copy(memory_of(pool, index) + offset, phys_to_virt(pool->slots[index].orig + offset), size);
 	this_cpu_add(pool->counters->bytes_in, size);
 }
 
-static void copy_out(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
+static __always_inline void copy_out(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
 {
 	copy(phys_to_virt(pool->slots[index].orig + offset), memory_of(pool, index) + offset, size);
 	this_cpu_add(pool->counters->bytes_out, size);

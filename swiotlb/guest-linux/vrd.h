@@ -78,6 +78,7 @@ struct vrd_area {
 struct vrd_slot {
 	phys_addr_t orig;	/* the bounced buffer, VRD_COHERENT for memory that has no other side */
 	u32 size;		/* bytes, 0: not allocated */
+	u32 area;		/* that it was taken from */
 };
 
 #define VRD_COHERENT	((phys_addr_t)-1)
