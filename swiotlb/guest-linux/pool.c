@@ -41,84 +41,147 @@ static void *memory_of(const struct vrd_pool *pool, unsigned int index)
 	return pool->vaddr + ((size_t)index << VRD_GRANULE_SHIFT);
 }
 
-static void mark(unsigned long *bitmap, unsigned long index, unsigned int count, bool used)
+/* Takes the granules of a mask in one word; false when one of them is in use. */
+static __always_inline bool claim(unsigned long *word, unsigned long mask)
 {
-	unsigned long mask = (count == 1 ? 1UL : 3UL) << (index % BITS_PER_LONG);
+	unsigned long old = READ_ONCE(*word);
 
-	if (count > VRD_SMALL) {
-		if (used)
-			bitmap_set(bitmap, index, count);
-		else
-			bitmap_clear(bitmap, index, count);
-	} else if (used) {
-		bitmap[index / BITS_PER_LONG] |= mask;
-	} else {
-		bitmap[index / BITS_PER_LONG] &= ~mask;
+	do {
+		if (old & mask)
+			return false;
+	} while (!try_cmpxchg(word, &old, old | mask));
+	return true;
+}
+
+static __always_inline void release(unsigned long *word, unsigned long mask)
+{
+	atomic_long_andnot(mask, (atomic_long_t *)word);
+}
+
+/* What of a range lies in the word of its first granule. */
+static unsigned long first_mask(unsigned long index, unsigned int count)
+{
+	unsigned int bit = index % BITS_PER_LONG;
+
+	return GENMASK(min_t(unsigned int, bit + count, BITS_PER_LONG) - 1, bit);
+}
+
+static void release_range(unsigned long *bitmap, unsigned long index, unsigned int count)
+{
+	while (count) {
+		unsigned int here = min_t(unsigned int, count, BITS_PER_LONG - index % BITS_PER_LONG);
+
+		release(&bitmap[index / BITS_PER_LONG], first_mask(index, count));
+		index += here;
+		count -= here;
 	}
+}
+
+static bool claim_range(unsigned long *bitmap, unsigned long index, unsigned int count)
+{
+	unsigned int done = 0;
+
+	while (done < count) {
+		unsigned long at = index + done;
+
+		if (!claim(&bitmap[at / BITS_PER_LONG], first_mask(at, count - done))) {
+			release_range(bitmap, index, done);
+			return false;
+		}
+		done += min_t(unsigned int, count - done, BITS_PER_LONG - at % BITS_PER_LONG);
+	}
+	return true;
 }
 
 /* Every second bit: where a pair of granules may begin. */
 #define VRD_EVEN_BITS	(~0UL / 3)
 
 /*
- * A granule, or a pair that starts on a page: nearly all that is ever mapped. The kernel's general search is four calls deep, which
- * shows where calls are emulated. Areas other than the last end with a word.
+ * A granule, or a pair that starts on a page: nearly all that is ever mapped. Without a lock: taking one with interrupts off costs as
+ * much as the rest. Areas other than the last end with a word.
  */
-static unsigned long find_small(const unsigned long *bitmap, unsigned long end, unsigned long start, bool pair)
+static __always_inline unsigned long take_small(unsigned long *bitmap, unsigned long end, unsigned long start, unsigned int count)
 {
-	unsigned long word = start / BITS_PER_LONG;
-	unsigned long free;
+	unsigned long all = count == 1 ? 1UL : 3UL;
+	unsigned long ignore = (1UL << (start % BITS_PER_LONG)) - 1;
+	unsigned long word, bit, free;
 
-	if (start >= end)
-		return end;
-	free = ~bitmap[word] & (~0UL << (start % BITS_PER_LONG));
-	for (;;) {
-		if (pair)
-			free &= free >> 1 & VRD_EVEN_BITS;
-		if (free)
-			return word * BITS_PER_LONG + __ffs(free);
-		if (++word * BITS_PER_LONG >= end)
-			return end;
-		free = ~bitmap[word];
+	for (word = start / BITS_PER_LONG; word * BITS_PER_LONG < end; word++, ignore = 0) {
+		for (;;) {
+			free = ~(READ_ONCE(bitmap[word]) | ignore);
+			if (count > 1)
+				free &= free >> 1 & VRD_EVEN_BITS;
+			if (!free)
+				break;
+			bit = __ffs(free);
+			if (word * BITS_PER_LONG + bit + count > end)
+				return end;
+			if (claim(&bitmap[word], all << bit))
+				return word * BITS_PER_LONG + bit;
+		}
 	}
+	return end;
 }
 
-static unsigned long find_free(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
-{
-	unsigned long index;
+/* Others may take some of what was found in between; they will not for ever. */
+#define VRD_ATTEMPTS	64
 
-	if (count > VRD_SMALL)
-		return bitmap_find_next_zero_area(pool->bitmap, area->end, area->lowest, count, align_mask);
-	index = find_small(pool->bitmap, area->end, area->lowest, count == 2);
-	return index + count <= area->end ? index : area->end;
-}
-
-static int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
+static noinline unsigned long take_large(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
 {
-	unsigned long flags, index;
-	int ret = -ENOSPC;
+	unsigned long flags, index, start = READ_ONCE(area->lowest);
+	unsigned int attempt;
 
 	spin_lock_irqsave(&area->lock, flags);
-	index = find_free(pool, area, count, align_mask);
-	if (index < area->end) {
-		mark(pool->bitmap, index, count, true);
-		area->free -= count;
-		area->least = min(area->least, area->free);
-		if (index == area->lowest)
-			area->lowest = index + count;
-		ret = index;
+	for (attempt = 0; attempt < VRD_ATTEMPTS; attempt++) {
+		index = bitmap_find_next_zero_area(pool->bitmap, area->end, start, count, align_mask);
+		if (index < area->end && claim_range(pool->bitmap, index, count))
+			break;
+		if (index >= area->end && start == area->first)
+			attempt = VRD_ATTEMPTS;
+		start = area->first;
+		index = area->end;
 	}
 	spin_unlock_irqrestore(&area->lock, flags);
-	return ret;
+	return index;
+}
+
+/* Where a search begins is a hint. */
+static noinline unsigned long take_anywhere(struct vrd_pool *pool, struct vrd_area *area, unsigned int count)
+{
+	return take_small(pool->bitmap, area->end, area->first, count);
+}
+
+static __always_inline int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
+{
+	unsigned int start = READ_ONCE(area->lowest);
+	unsigned long index;
+	int left;
+
+	if (count > VRD_SMALL) {
+		index = take_large(pool, area, count, align_mask);
+	} else {
+		index = take_small(pool->bitmap, area->end, start, count);
+		if (unlikely(index == area->end))
+			index = take_anywhere(pool, area, count);
+		else if (index == start)
+			WRITE_ONCE(area->lowest, start + count);
+	}
+	if (index == area->end)
+		return -ENOSPC;
+	left = atomic_sub_return(count, &area->free);
+	if (left < READ_ONCE(area->least))
+		WRITE_ONCE(area->least, max(left, 0));
+	return index;
 }
 
 unsigned int vrd_pool_used(const struct vrd_pool *pool)
 {
-	unsigned int i, used = 0;
+	unsigned int i;
+	int used = 0;
 
 	for (i = 0; i < pool->area_count; i++)
-		used += pool->areas[i].usable - READ_ONCE(pool->areas[i].free);
-	return used;
+		used += pool->areas[i].usable - atomic_read(&pool->areas[i].free);
+	return max(used, 0);
 }
 
 unsigned int vrd_pool_high_water(const struct vrd_pool *pool)
@@ -134,11 +197,8 @@ void vrd_pool_forget_high_water(struct vrd_pool *pool)
 {
 	unsigned int i;
 
-	for (i = 0; i < pool->area_count; i++) {
-		spin_lock_irq(&pool->areas[i].lock);
-		pool->areas[i].least = pool->areas[i].free;
-		spin_unlock_irq(&pool->areas[i].lock);
-	}
+	for (i = 0; i < pool->area_count; i++)
+		WRITE_ONCE(pool->areas[i].least, atomic_read(&pool->areas[i].free));
 }
 
 /* The CPU's own area first: no two CPUs meet there as long as none runs out. */
@@ -153,7 +213,7 @@ static __always_inline int alloc_granules(struct vrd_pool *pool, unsigned int co
 	for (i = 0; i < pool->area_count; i++) {
 		*taken_from = (start + i) & (pool->area_count - 1);
 		area = &pool->areas[*taken_from];
-		if (READ_ONCE(area->free) < count)
+		if (atomic_read(&area->free) < (int)count)
 			continue;
 		index = area_alloc(pool, area, count, align_mask);
 		if (index >= 0)
@@ -167,14 +227,17 @@ static __always_inline void free_granules(struct vrd_pool *pool, unsigned int in
 {
 	unsigned int count = granules_of(pool->slots[index].size);
 	struct vrd_area *area = &pool->areas[pool->slots[index].area];
-	unsigned long flags;
 
 	pool->slots[index].size = 0;
-	spin_lock_irqsave(&area->lock, flags);
-	mark(pool->bitmap, index, count, false);
-	area->free += count;
-	area->lowest = min(area->lowest, index);
-	spin_unlock_irqrestore(&area->lock, flags);
+	/* Whoever gets the granules next must not find that undone. */
+	smp_mb__before_atomic();
+	if (count > VRD_SMALL)
+		release_range(pool->bitmap, index, count);
+	else
+		release(&pool->bitmap[index / BITS_PER_LONG], (count == 1 ? 1UL : 3UL) << (index % BITS_PER_LONG));
+	atomic_add(count, &area->free);
+	if (index < READ_ONCE(area->lowest))
+		WRITE_ONCE(area->lowest, index);
 }
 
 static __always_inline int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
@@ -411,15 +474,15 @@ static void init_areas(struct vrd_pool *pool)
 		area->first = i * each;
 		area->end = i == pool->area_count - 1 ? pool->granules : area->first + each;
 		area->lowest = area->first;
-		area->free = area->end - area->first;
+		area->usable = area->end - area->first;
 	}
 	/* Offset 0 is no address with DMB; the whole page, for the sake of those behind it. */
 	bitmap_set(pool->bitmap, 0, VRD_PAGE_GRANULES);
 	pool->areas[0].lowest = VRD_PAGE_GRANULES;
-	pool->areas[0].free -= VRD_PAGE_GRANULES;
+	pool->areas[0].usable -= VRD_PAGE_GRANULES;
 	for (i = 0; i < pool->area_count; i++) {
-		pool->areas[i].usable = pool->areas[i].free;
-		pool->areas[i].least = pool->areas[i].free;
+		atomic_set(&pool->areas[i].free, pool->areas[i].usable);
+		pool->areas[i].least = pool->areas[i].usable;
 	}
 }
 

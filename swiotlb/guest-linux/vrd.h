@@ -63,15 +63,15 @@ struct vrd_region {
 	size_t size;
 };
 
-/* Part of the region with a lock of its own; granules first to end - 1. */
+/* Part of the region that one CPU prefers; granules first to end - 1. */
 struct vrd_area {
-	spinlock_t lock;
+	spinlock_t lock;	/* held by who looks for more than fits a word of the bitmap */
 	unsigned int first;
 	unsigned int end;
-	unsigned int lowest;	/* every granule of the area below this one is in use */
-	unsigned int free;
+	unsigned int lowest;	/* where a search begins: most below it are in use */
 	unsigned int usable;	/* free when nothing is in use */
-	unsigned int least;	/* the fewest that were ever free */
+	int least;		/* the fewest that were ever free */
+	atomic_t free;
 } ____cacheline_aligned_in_smp;
 
 /* What is behind an allocation; valid for its first granule. */
@@ -101,7 +101,7 @@ struct vrd_pool {
 	size_t max_mapping;
 	bool zero_fill;			/* the device gets zeroes instead of the old content of what it is to fill */
 	bool exact;			/* the driver looks at no byte of a buffer that the device has not said it has written */
-	unsigned long *bitmap;
+	unsigned long *bitmap;		/* a bit for each granule in use, changed atomically */
 	struct vrd_slot *slots;
 	u32 *heads;			/* for each granule the first one of its allocation */
 	struct vrd_area *areas;
