@@ -128,7 +128,7 @@ static __always_inline unsigned long take_small(unsigned long *bitmap, unsigned 
 
 static noinline unsigned long take_large(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
 {
-	unsigned long flags, index, start = READ_ONCE(area->lowest);
+	unsigned long flags, index = area->end, start = READ_ONCE(area->lowest);
 	unsigned int attempt;
 
 	spin_lock_irqsave(&area->lock, flags);
