@@ -53,20 +53,21 @@ final class NapPolicy {
     /**
      * A nap has ended, and so many chains were there.
      *
-     * @param dear whether drivers wait for the end of each notification: sparing them one is worth a nap
+     * @param dear whether drivers wait for the end of each notification: sparing them one is worth a nap, however short
      */
     void napped(int arrived, boolean dear) {
         score = Math.min(TOP_SCORE, score + gain(arrived, dear));
         if (score == TOP_SCORE) {
             tryAfter = FIRST_TRIAL;
         }
-        same = arrived == lastArrived ? same + 1 : 0;
+        // As many as are ever taken at once says nothing about how many there were.
+        same = arrived == lastArrived && arrived < QueueTask.BUDGET ? same + 1 : 0;
         lastArrived = arrived;
         if (same >= SAME_IN_A_ROW) {
             same = 0;
             nanos /= 2;
         } else if (arrived > MANY) {
-            nanos -= nanos / 8;
+            nanos = Math.max(dear ? MIN_NANOS : 0, nanos - nanos / 8);
         } else if (arrived < FEW && same == 0) {
             nanos = Math.min(MAX_NANOS, nanos + nanos / 8);
         }

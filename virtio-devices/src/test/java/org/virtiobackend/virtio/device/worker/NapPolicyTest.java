@@ -90,6 +90,15 @@ class NapPolicyTest {
     }
 
     @Test
+    void goesOnForAFastDriverThatWaitsForEachNotification() {
+        idleUntilTrial();
+        for (int i = 0; i < 10_000; i++) {
+            policy.napped(QueueTask.BUDGET, true);
+            assertTrue(policy.nanos() >= NapPolicy.MIN_NANOS);
+        }
+    }
+
+    @Test
     void triesLessAndLessOftenAfterFailuresAndAtOnceAfterSuccess() {
         int first = idleUntilTrial();
         for (int trial = 0; trial < 12; trial++) {
