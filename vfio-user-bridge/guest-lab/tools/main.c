@@ -31,6 +31,7 @@ static const struct {
 	{"forge", "DIR COUNT CANARY: opens file handles that were never given out", forge_main},
 	{"quota", "DEVICE UID KIBIBYTES INODES: hard limits of a user", quota_main},
 	{"rates", "DIR COUNT: creates, stats and unlinks COUNT files; files per second", rates_main},
+	{"timed", "COUNT COMMAND...: runs a command that does COUNT things; how many a second", timed_main},
 };
 
 void die(const char *format, ...)

@@ -1,6 +1,7 @@
-/* rates DIR COUNT: one process creates, stats and unlinks files. quota: limits without the quota package. */
+/* rates DIR COUNT: one process creates, stats and unlinks files. timed: another does. quota: limits without the quota package. */
 #include "tool.h"
 #include <sys/quota.h>
+#include <sys/wait.h>
 
 static void rate(const char *name, const char *dir, long count, int (*call)(const char *path))
 {
@@ -52,6 +53,30 @@ int rates_main(int argc, char **argv)
 	rate("stat", argv[1], count, look);
 	rate("unlink", argv[1], count, unlink);
 	return rmdir(argv[1]) < 0;
+}
+
+/* The command's own output goes nowhere. */
+int timed_main(int argc, char **argv)
+{
+	long count = argc > 2 ? atol(argv[1]) : -1;
+	double start = seconds();
+	int status, null;
+	pid_t child;
+
+	if (count <= 0)
+		die("timed needs a number and a command");
+	child = fork();
+	if (child == 0) {
+		null = open("/dev/null", O_WRONLY);
+		if (null < 0 || dup2(null, STDOUT_FILENO) < 0)
+			die("/dev/null: %s", strerror(errno));
+		execvp(argv[2], argv + 2);
+		die("%s: %s", argv[2], strerror(errno));
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		die("%s: %s", argv[2], strerror(errno));
+	printf("%.0f\n", (double)count / (seconds() - start));
+	return status != 0;
 }
 
 int quota_main(int argc, char **argv)

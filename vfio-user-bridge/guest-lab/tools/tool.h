@@ -44,4 +44,5 @@ int lookups_main(int argc, char **argv);
 int forge_main(int argc, char **argv);
 int quota_main(int argc, char **argv);
 int rates_main(int argc, char **argv);
+int timed_main(int argc, char **argv);
 #endif
