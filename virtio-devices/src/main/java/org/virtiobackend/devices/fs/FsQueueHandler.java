@@ -35,6 +35,12 @@ final class FsQueueHandler implements QueueHandler {
         device.server().endWaits();
     }
 
+    /** What waits for a disk goes to the I/O pool; what waits for another machine is not for the thread of the client's commands. */
+    @Override
+    public boolean isPrompt() {
+        return device.server().isPrompt();
+    }
+
     private FsRequest requestOf(DescriptorChain chain) {
         FsRequest request = chain.attachment(FsRequest.class);
         if (request == null) {

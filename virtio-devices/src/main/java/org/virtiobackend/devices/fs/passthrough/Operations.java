@@ -70,6 +70,7 @@ abstract class Operations {
             DirectoryIo.close(fd);
             return result;
         }
+        server.fileSystems().met(thread, fd, attributes.device());
         Inode.Place place = name == 0 ? null : new Inode.Place(directory.id(), DirectoryIo.copyName(name));
         long id = inodes.add(fd, attributes, place);
         return id != 0 ? id : -Errno.ENFILE;

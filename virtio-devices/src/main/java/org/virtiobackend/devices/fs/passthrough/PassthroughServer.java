@@ -2,7 +2,6 @@ package org.virtiobackend.devices.fs.passthrough;
 
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.virtiobackend.devices.fs.fuse.FuseInit;
 import org.virtiobackend.devices.fs.fuse.FuseOpcode;
@@ -11,8 +10,6 @@ import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.FileAttributes;
-import org.virtiobackend.posix.FileSpace;
-import org.virtiobackend.posix.NativeBuffer;
 
 /**
  * A FUSE session on a directory of the host: sends each request to the group of operations it belongs to. Any number of threads
@@ -22,7 +19,6 @@ public final class PassthroughServer implements AutoCloseable {
     /** Most bytes of a READ or WRITE. */
     public static final int MAX_WRITE = 1 << 20;
 
-    private static final long TMPFS_MAGIC = 0x0102_1994L;
     /** Requests that change something on the host, by number; opening is judged by its flags. */
     private static final boolean[] CHANGES = new boolean[FuseOpcode.COUNT];
 
@@ -55,7 +51,7 @@ public final class PassthroughServer implements AutoCloseable {
     private final InodeTable inodes;
     private final SlotTable<Handle> handles;
     private final EntryWriter entries;
-    private final boolean inMemory;
+    private final FileSystems fileSystems;
     private final SessionOperations session;
     private final NameOperations names;
     private final CreateOperations creates;
@@ -83,7 +79,7 @@ public final class PassthroughServer implements AutoCloseable {
         if (result < 0) {
             throw new ErrnoException("shared directory", -result);
         }
-        this.inMemory = isInMemory(root);
+        this.fileSystems = new FileSystems(root.value(), rootAttributes.device());
         this.inodes = new InodeTable(
                 root.duplicate().release(), rootAttributes, options.maxInodes(), options.maxOpenInodes());
         this.handles = new SlotTable<>(options.maxHandles());
@@ -278,17 +274,20 @@ public final class PassthroughServer implements AutoCloseable {
 
     /** Whether reading never waits for a disk. */
     boolean isInMemory() {
-        return inMemory;
+        return fileSystems.rootIsInMemory();
+    }
+
+    /** Whether requests about names and attributes are answered by this machine alone. */
+    public boolean isPrompt() {
+        return fileSystems.areLocal();
+    }
+
+    FileSystems fileSystems() {
+        return fileSystems;
     }
 
     /** The node id of the entry that a reply begins with. */
     static long nodeIdOfEntry(FuseReply reply) {
         return reply.u64At(0);
-    }
-
-    private static boolean isInMemory(Fd root) {
-        NativeBuffer status = NativeBuffer.allocate(FileSpace.STATFS_BYTES);
-        ByteBuffer fields = status.buffer();
-        return FileSpace.status(root.value(), status) == 0 && fields.getLong(0) == TMPFS_MAGIC;
     }
 }
