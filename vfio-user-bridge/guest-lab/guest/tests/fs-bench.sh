@@ -33,8 +33,8 @@ per_second() {
 }
 
 # KiB/s: 7 for reads, 48 for writes; IOPS: 8 and 49. What is written stays in the host's memory: its disk is nobody's here.
-row_seqread() { measure seqread "$1" data 7 --rw=read --bs=128k; }
-row_seqwrite() { measure seqwrite "$1" "data-$1" 48 --rw=write --bs=128k; }
+row_seqread() { measure seqread "$1" data 7 --rw=read --bs="${LAB_BLOCK}k"; }
+row_seqwrite() { measure seqwrite "$1" "data-$1" 48 --rw=write --bs="${LAB_BLOCK}k"; }
 row_randread() { measure randread "$1" data 8 --rw=randread --bs=4k --io_size="$((LAB_RANDOM * 4))k"; }
 row_randwrite() { measure randwrite "$1" "data-$1" 49 --rw=randwrite --bs=4k --io_size="$((LAB_RANDOM * 4))k"; }
 row_files() {

@@ -153,12 +153,17 @@ public final class FsCommand extends ServingCommand {
                 throw new BadInputException("--sandbox=" + sandbox + ": " + e.getMessage());
             }
         }
-        ServerProcess.serve(new Service(export, serveOptions, queues + 1));
+        ServerProcess.serve(service(export));
     }
 
     @Override
     Service service() throws BadInputException, IOException {
-        return new Service(export(), serveOptions, queues + 1);
+        return service(export());
+    }
+
+    /** The high-priority queue needs no thread of its own. */
+    private Service service(FsExport export) {
+        return new Service(export, serveOptions, queues);
     }
 
     private FsExport export() throws BadInputException {

@@ -1,6 +1,7 @@
 package org.virtiobackend.devices.fs;
 
 import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.fs.FsFixture.*;
 import static org.virtiobackend.devices.fs.fuse.FuseInit.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
@@ -172,5 +173,20 @@ class SessionTest {
         assertThrows(IllegalArgumentException.class, () -> new FsSettings("x".repeat(37), 1, 64));
         assertThrows(IllegalArgumentException.class, () -> new FsSettings("ü".repeat(19), 1, 64));
         assertEquals(36, new FsSettings("ü".repeat(18), 1, 64).tagBytes().length);
+    }
+
+    @Test
+    void mayBeServedInPlaceOfAWorkerWhileAllFileSystemsAreLocal() throws Exception {
+        try (FsFixture memory = new FsFixture(Path.of("/dev/shm"), PassthroughOptions.defaults())) {
+            assertTrue(memory.server.isPrompt());
+        }
+        try (FsFixture other = new FsFixture(Path.of("/proc"), PassthroughOptions.defaults())) {
+            assertFalse(other.server.isPrompt(), "nobody knows how long that takes");
+        }
+        try (FsFixture mounts = new FsFixture(Path.of("/dev"), PassthroughOptions.defaults())) {
+            assertTrue(mounts.server.isPrompt());
+            assumeTrue(mounts.lookup(ROOT, "pts").error() == 0);
+            assertFalse(mounts.server.isPrompt(), "another file system was found below");
+        }
     }
 }

@@ -22,8 +22,8 @@ final class QueueTask implements ChainCompletion {
     static final int BORROWED_BUDGET = 4;
 
     private static final int BORROWED_ROUNDS = 4;
-    /** A borrowed round that takes longer was one that waited: the worker is the one to wait, for some time. */
-    private static final long SLOW_NANOS = 1_000_000;
+    /** A borrowed round that takes longer has waited, and not just for a processor: the worker is the one to wait, for some time. */
+    private static final long SLOW_NANOS = 4_000_000;
 
     private static final long SLOW_PAUSE_NANOS = 100_000_000;
 
