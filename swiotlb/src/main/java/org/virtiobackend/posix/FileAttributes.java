@@ -16,7 +16,11 @@ public final class FileAttributes {
     public static final int STATX_BASIC_STATS = 0x7ff;
     public static final int STATX_BTIME = 0x800;
 
+    /** Numbers of mounts: those that are used again after an unmount, and since Linux 6.8 those that never are. */
     private static final int STATX_MNT_ID = 0x1000;
+
+    private static final int STATX_MNT_ID_UNIQUE = 0x4000;
+    private static final int MOUNT = STATX_MNT_ID | STATX_MNT_ID_UNIQUE;
     private static final int AT_SYMLINK_NOFOLLOW = 0x100;
     private static final int AT_NO_AUTOMOUNT = 0x800;
     private static final int AT_EMPTY_PATH = 0x1000;
@@ -42,7 +46,7 @@ public final class FileAttributes {
     }
 
     private int read(int directory, long path, int flags, int mask) {
-        return FileCalls.result(FileCalls.statx(directory, path, flags, mask | STATX_MNT_ID, memory.address()));
+        return FileCalls.result(FileCalls.statx(directory, path, flags, mask | MOUNT, memory.address()));
     }
 
     public int mask() {
@@ -144,6 +148,6 @@ public final class FileAttributes {
 
     /** Which mount it was reached by, 0 when the kernel does not say. */
     public long mountId() {
-        return (mask() & STATX_MNT_ID) != 0 ? bytes.getLong(144) : 0;
+        return (mask() & MOUNT) != 0 ? bytes.getLong(144) : 0;
     }
 }

@@ -100,6 +100,12 @@ final class FileCalls {
 
     static native int setrlimit(int resource, long limit);
 
+    static native int fanotify_init(int flags, int eventFlags);
+
+    static native int fanotify_mark(int fd, int flags, long mask, int directory, long path);
+
+    static native long read(int fd, long buffer, long size);
+
     static native int name_to_handle_at(int directory, long path, long handle, long mountId, int flags);
 
     /** The result, or the negative error number of a call that failed. */

@@ -33,14 +33,23 @@ final class BackendProcess implements AutoCloseable {
      * @throws IOException it ended or said nothing; with what it did say
      */
     static BackendProcess start(List<String> arguments) throws IOException {
-        List<String> command = new ArrayList<>();
+        return start(List.of(), System.getProperty("java.class.path"), arguments);
+    }
+
+    /**
+     * The same by way of another program.
+     *
+     * @param runner a command that executes the one that follows it; may be empty
+     */
+    static BackendProcess start(List<String> runner, String classPath, List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(runner);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of("-XX:+UseSerialGC", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED"));
         String more = System.getenv("VIRTIO_BACKEND_JAVA_OPTS");
         if (more != null && !more.isBlank()) {
             command.addAll(List.of(more.trim().split("\\s+")));
         }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        command.addAll(List.of("-cp", classPath, Main.class.getName()));
         command.addAll(arguments);
         Process process = new ProcessBuilder(command)
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)

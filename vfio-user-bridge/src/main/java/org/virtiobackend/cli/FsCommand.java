@@ -5,11 +5,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.virtiobackend.devices.fs.FsSettings;
+import org.virtiobackend.devices.fs.FsSettings.Notifications;
 import org.virtiobackend.devices.fs.passthrough.CachePolicy;
 import org.virtiobackend.devices.fs.passthrough.IdMap;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
 import org.virtiobackend.devices.fs.passthrough.XattrMap;
+import org.virtiobackend.posix.DirectoryChanges;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.FileSpace;
 import org.virtiobackend.posix.Landlock;
@@ -40,7 +42,7 @@ public final class FsCommand extends ServingCommand {
 
     /** How the process is shut in. */
     enum Sandbox {
-        /** By landlock if the kernel has it. */
+        /** By landlock if the kernel has it and it leaves renaming alone. */
         auto,
         landlock,
         none
@@ -90,7 +92,7 @@ public final class FsCommand extends ServingCommand {
             names = "--sandbox",
             paramLabel = "MODE",
             defaultValue = "auto",
-            description = "landlock: once it serves, the process reaches no files but the shared ones; none; or auto:"
+            description = "landlock: what serves the guest reaches no files but the shared ones; none; or auto:"
                     + " landlock where the kernel has it (default). Not with serve --config")
     private Sandbox sandbox;
 
@@ -112,6 +114,12 @@ public final class FsCommand extends ServingCommand {
 
     @Option(names = "--translate-gid", paramLabel = "RULE", description = "the same for groups")
     private List<String> gidRules = new ArrayList<>();
+
+    @Option(
+            names = "--notifications",
+            description = "offer a notification queue: a driver that reads it is told of what others change (no driver"
+                    + " of Linux up to 7.3 does)")
+    private boolean notifications;
 
     @Option(names = "--queues", paramLabel = "N", defaultValue = "1", description = "request queues (default: 1)")
     private int queues;
@@ -137,6 +145,8 @@ public final class FsCommand extends ServingCommand {
             description = "clients at the same time (default: 1)")
     private int maxClients;
 
+    private int clientsOfProcess;
+
     @Override
     String capabilities() {
         return CAPABILITIES;
@@ -145,15 +155,11 @@ public final class FsCommand extends ServingCommand {
     @Override
     void serve() throws BadInputException, IOException {
         FsExport export = export();
-        if (sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() > 0) {
-            try {
-                FsSandbox.enter(export.root(), readOnly, deviceNodes, serveOptions);
-            } catch (ErrnoException e) {
-                export.close();
-                throw new BadInputException("--sandbox=" + sandbox + ": " + e.getMessage());
-            }
+        if (sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() >= FsSandbox.RENAMES) {
+            serveShutIn(export);
+        } else {
+            ServerProcess.serve(service(export));
         }
-        ServerProcess.serve(service(export));
     }
 
     @Override
@@ -161,14 +167,37 @@ public final class FsCommand extends ServingCommand {
         return service(export());
     }
 
+    private void serveShutIn(FsExport export) throws BadInputException, IOException {
+        FsSandbox shutIn;
+        try {
+            shutIn = FsSandbox.enter(export.root(), readOnly, deviceNodes);
+        } catch (IOException e) {
+            export.close();
+            throw new BadInputException("--sandbox=" + sandbox + ": " + e.getMessage());
+        }
+        try (shutIn) {
+            ServerProcess.serve(service(export), shutIn);
+        }
+    }
+
     /** The high-priority queue needs no thread of its own. */
     private Service service(FsExport export) {
         return new Service(export, serveOptions, queues);
     }
 
+    @Override
+    int greedyClients() {
+        return maxClients;
+    }
+
+    @Override
+    void setGreedyClientsOfProcess(int clients) {
+        clientsOfProcess = clients;
+    }
+
     private FsExport export() throws BadInputException {
         FsSettings settings = settings();
-        int[] queueSizes = new int[queues + 1];
+        int[] queueSizes = new int[settings.queueCount()];
         Arrays.fill(queueSizes, queueSize);
         serveOptions.check(queueSizes);
         check("--io-threads", ioThreads, 1024);
@@ -182,15 +211,29 @@ public final class FsCommand extends ServingCommand {
             throw new BadInputException("--tag is needed");
         }
         try {
-            return new FsSettings(tag, queues, queueSize);
+            return new FsSettings(tag, queues, queueSize, notifications());
         } catch (IllegalArgumentException e) {
             throw new BadInputException(e.getMessage());
         }
     }
 
+    private Notifications notifications() throws BadInputException {
+        if (!notifications) {
+            return Notifications.NONE;
+        }
+        try {
+            DirectoryChanges.open().close();
+        } catch (ErrnoException e) {
+            throw new BadInputException("--notifications: " + e.getMessage());
+        }
+        // what another client changes is changed by this process
+        return Math.max(maxClients, clientsOfProcess) == 1 ? Notifications.OTHERS : Notifications.ALL;
+    }
+
     private PassthroughOptions options() throws BadInputException {
         long descriptors = FileSpace.raiseDescriptorLimit(DESCRIPTORS) - RESERVED_DESCRIPTORS;
-        int each = (int) Math.max(64, Math.min(descriptors, DESCRIPTORS) / maxClients);
+        int clients = Math.max(maxClients, clientsOfProcess);
+        int each = (int) Math.max(64, Math.min(descriptors, DESCRIPTORS) / clients);
         boolean translated = !uidRules.isEmpty() || !gidRules.isEmpty();
         if (posixAcl && (xattrPrefix != null || translated)) {
             throw new BadInputException("--posix-acl does not go with --xattr-prefix, --translate-uid or"

@@ -7,6 +7,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.TimeZone;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
@@ -14,10 +20,14 @@ import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.Landlock;
 
 /**
- * What the process can do to files once it serves: everything that its options say beneath the shared directory; its socket and
- * statistics; reading the Java installation. Holds for the calling thread and those it starts, so for all that serve.
+ * A thread that reaches no files but those beneath the shared directory, with what the options say, and the Java installation for
+ * reading; nor do the threads that tasks start here. The others are as before: they look after the socket and the statistics, and do
+ * nothing for a guest.
  */
-final class FsSandbox {
+final class FsSandbox implements Executor, AutoCloseable {
+    /** Version of landlock that can allow renaming into another directory; before it that is EXDEV. */
+    static final int RENAMES = 2;
+
     private static final long READ = READ_FILE | READ_DIR;
     private static final long LOAD = READ | EXECUTE;
     private static final long CHANGE = READ
@@ -35,26 +45,68 @@ final class FsSandbox {
     private static final String[] SYSTEM = {"/usr/lib", "/lib", "/lib64", "/proc", "/sys"};
     private static final String[] DEVICES = {"/dev/null", "/dev/urandom", "/dev/random"};
 
+    private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> new Thread(task, "shut-in"));
+
     private FsSandbox() {}
 
     /**
-     * Shuts the calling thread in.
+     * Starts the thread and shuts it in, for good.
      *
      * @param shared an O_PATH descriptor of the shared directory
+     * @throws IOException the kernel refuses
      */
-    static void enter(Fd shared, boolean readOnly, boolean deviceNodes, ServeOptions options) throws IOException {
+    static FsSandbox enter(Fd shared, boolean readOnly, boolean deviceNodes) throws IOException {
         TimeZone.getDefault(); // reads a file that cannot be read later
+        FsSandbox sandbox = new FsSandbox();
+        try {
+            sandbox.run(() -> {
+                restrict(shared, readOnly ? READ : CHANGE | (deviceNodes ? MAKE_BLOCK : 0));
+                return null;
+            });
+            return sandbox;
+        } catch (ExecutionException e) {
+            sandbox.close();
+            throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
+        }
+    }
+
+    private static void restrict(Fd shared, long access) throws ErrnoException {
         try (Landlock landlock = Landlock.create()) {
-            landlock.allow(shared, readOnly ? READ : CHANGE | (deviceNodes ? MAKE_BLOCK : 0));
+            landlock.allow(shared, access);
             allowJava(landlock);
-            if (options.socketPath() != null) {
-                allowParent(landlock, options.socketPath(), MAKE_SOCK | REMOVE_FILE | READ_DIR);
-            }
-            if (options.statsFile() != null) {
-                allowParent(landlock, options.statsFile(), READ | WRITE_FILE | TRUNCATE | MAKE_REG | REMOVE_FILE);
-            }
             landlock.restrict();
         }
+    }
+
+    /** Runs something on the thread and waits for its end. */
+    @Override
+    public void execute(Runnable task) {
+        try {
+            run(Executors.callable(task));
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    private void run(Callable<?> task) throws ExecutionException {
+        boolean interrupted = false;
+        Future<?> done = thread.submit(task);
+        while (true) {
+            try {
+                done.get();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void close() {
+        thread.shutdown();
     }
 
     private static void allowJava(Landlock landlock) throws ErrnoException {
@@ -68,11 +120,6 @@ final class FsSandbox {
         for (String path : DEVICES) {
             allow(landlock, path, READ_FILE);
         }
-    }
-
-    private static void allowParent(Landlock landlock, String file, long access) throws ErrnoException {
-        Path parent = Path.of(file).toAbsolutePath().getParent();
-        allow(landlock, parent.toString(), access);
     }
 
     private static void allow(Landlock landlock, String path, long access) throws ErrnoException {

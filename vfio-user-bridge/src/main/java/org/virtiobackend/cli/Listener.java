@@ -3,6 +3,7 @@ package org.virtiobackend.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.Executor;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.vfiouser.server.SessionListener;
 import org.virtiobackend.vfiouser.server.VfioUserServer;
@@ -24,15 +25,16 @@ final class Listener implements AutoCloseable {
      * Starts to accept clients.
      *
      * @param workers stay the caller's, and have to outlive the listener
+     * @param starter starts the threads that serve
      * @throws BadInputException the socket cannot be had
      */
-    static Listener open(Service service, WorkerPool workers) throws BadInputException {
+    static Listener open(Service service, WorkerPool workers, Executor starter) throws BadInputException {
         ServeOptions options = service.options();
         ClientTable clients = new ClientTable(service.export(), options, workers);
         try {
             VfioUserServer server = options.fd() == null
-                    ? VfioUserServer.listen(options.socketPath(), clients, SessionListener.LOGGING)
-                    : VfioUserServer.adopt(inherited(options.fd()), clients, SessionListener.LOGGING);
+                    ? VfioUserServer.listen(options.socketPath(), clients, SessionListener.LOGGING, starter)
+                    : VfioUserServer.adopt(inherited(options.fd()), clients, SessionListener.LOGGING, starter);
             return new Listener(service, clients, server);
         } catch (IOException e) {
             throw new BadInputException(e.getMessage());

@@ -38,8 +38,12 @@ public final class ServeCommand implements CliCommand {
         ServeConfig parsed = ServeConfig.read(config);
         List<Service> services = new ArrayList<>();
         try {
+            int greedy = parsed.devices().stream()
+                    .mapToInt(device -> device.command().greedyClients())
+                    .sum();
             Set<String> sockets = new HashSet<>();
             for (ServeConfig.Device device : parsed.devices()) {
+                device.command().setGreedyClientsOfProcess(greedy);
                 Service service = open(device);
                 services.add(service);
                 String socket = service.options().socketPath();

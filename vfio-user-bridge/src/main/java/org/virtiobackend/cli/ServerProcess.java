@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -20,6 +23,7 @@ final class ServerProcess implements AutoCloseable {
     private final List<Service> services;
     private final WorkerPool workers;
     private final String statsFile;
+    private final Executor starter;
     private final List<Listener> listeners = new ArrayList<>();
     private final CountDownLatch stop = new CountDownLatch(1);
 
@@ -29,17 +33,42 @@ final class ServerProcess implements AutoCloseable {
      * @param statsFile null: no statistics are written
      */
     ServerProcess(List<Service> services, WorkerPool workers, String statsFile) {
+        this(services, workers, statsFile, Runnable::run);
+    }
+
+    private ServerProcess(List<Service> services, WorkerPool workers, String statsFile, Executor starter) {
         this.services = List.copyOf(services);
         this.workers = workers;
         this.statsFile = statsFile;
+        this.starter = starter;
     }
 
     /** Serves one export with the workers and the statistics its options ask for; returns as {@link #run} does. */
     static void serve(Service service) throws BadInputException, IOException {
+        serve(service, Runnable::run);
+    }
+
+    /**
+     * The same, where the threads that serve inherit what another thread may do. Sockets and statistics stay with this one.
+     *
+     * @param starter runs what starts these threads, before it returns
+     */
+    static void serve(Service service, Executor starter) throws BadInputException, IOException {
         ServeOptions options = service.options();
-        WorkerPool workers = new WorkerPool(options.workers(service.queues()), options.pollMicros());
-        try (ServerProcess process = new ServerProcess(List.of(service), workers, options.statsFile())) {
+        int threads = options.workers(service.queues());
+        CompletableFuture<WorkerPool> workers = new CompletableFuture<>();
+        starter.execute(() -> {
+            try {
+                workers.complete(new WorkerPool(threads, options.pollMicros()));
+            } catch (IOException e) {
+                workers.completeExceptionally(e);
+            }
+        });
+        try (ServerProcess process =
+                new ServerProcess(List.of(service), workers.join(), options.statsFile(), starter)) {
             process.run();
+        } catch (CompletionException e) {
+            throw new IOException(e.getCause().getMessage(), e);
         }
     }
 
@@ -48,7 +77,7 @@ final class ServerProcess implements AutoCloseable {
         Signals.handle("TERM", stop::countDown);
         Signals.handle("INT", stop::countDown);
         for (Service service : services) {
-            listeners.add(Listener.open(service, workers));
+            listeners.add(Listener.open(service, workers, starter));
         }
         ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
             Thread thread = new Thread(task, "housekeeping");

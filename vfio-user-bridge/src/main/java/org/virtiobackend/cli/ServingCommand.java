@@ -46,4 +46,12 @@ abstract class ServingCommand implements CliCommand {
             throw new BadInputException(option + " must be 1 to " + max);
         }
     }
+
+    /** Clients at a time that would each use all the descriptors that a process can have. */
+    int greedyClients() {
+        return 0;
+    }
+
+    /** Says how many of those there are in the whole process, this command's among them; before {@link #service}. */
+    void setGreedyClientsOfProcess(int clients) {}
 }

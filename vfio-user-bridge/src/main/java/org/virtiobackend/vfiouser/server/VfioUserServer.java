@@ -3,6 +3,7 @@ package org.virtiobackend.vfiouser.server;
 import java.io.IOException;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -70,9 +71,30 @@ public final class VfioUserServer implements AutoCloseable {
     static VfioUserServer listen(
             String path, SessionTimes times, PciFunctionFactory factory, SessionListener sessionListener)
             throws IOException {
+        return listen(path, times, factory, sessionListener, Runnable::run);
+    }
+
+    /**
+     * The same with threads that inherit what another thread may do.
+     *
+     * @param starter runs what starts the first of them, before it returns
+     */
+    public static VfioUserServer listen(
+            String path, PciFunctionFactory factory, SessionListener sessionListener, Executor starter)
+            throws IOException {
+        return listen(path, SessionTimes.DEFAULT, factory, sessionListener, starter);
+    }
+
+    private static VfioUserServer listen(
+            String path,
+            SessionTimes times,
+            PciFunctionFactory factory,
+            SessionListener sessionListener,
+            Executor starter)
+            throws IOException {
         SocketPath socketPath = SocketPath.bind(path);
         try {
-            return start(socketPath.listener(), socketPath, times, factory, sessionListener);
+            return start(socketPath.listener(), socketPath, times, factory, sessionListener, starter);
         } catch (IOException e) {
             socketPath.close();
             throw e;
@@ -82,8 +104,15 @@ public final class VfioUserServer implements AutoCloseable {
     /** Serves on a socket that is already listening, for example an inherited one; it is taken over. */
     public static VfioUserServer adopt(Fd listener, PciFunctionFactory factory, SessionListener sessionListener)
             throws IOException {
+        return adopt(listener, factory, sessionListener, Runnable::run);
+    }
+
+    /** The same with a starter, as {@link #listen(String, PciFunctionFactory, SessionListener, Executor)} has it. */
+    public static VfioUserServer adopt(
+            Fd listener, PciFunctionFactory factory, SessionListener sessionListener, Executor starter)
+            throws IOException {
         try {
-            return start(listener, null, SessionTimes.DEFAULT, factory, sessionListener);
+            return start(listener, null, SessionTimes.DEFAULT, factory, sessionListener, starter);
         } catch (IOException e) {
             listener.close();
             throw e;
@@ -139,12 +168,13 @@ public final class VfioUserServer implements AutoCloseable {
             SocketPath path,
             SessionTimes times,
             PciFunctionFactory factory,
-            SessionListener sessionListener)
+            SessionListener sessionListener,
+            Executor starter)
             throws IOException {
         listener.setNonBlocking();
         EventFd stop = EventFd.create();
         VfioUserServer server = new VfioUserServer(listener, path, times, factory, sessionListener, stop);
-        server.acceptThread.start();
+        starter.execute(server.acceptThread::start);
         return server;
     }
 

@@ -46,7 +46,7 @@ final class FsRequest implements IoPool.Task, LockWait {
             return;
         }
         int result = server.serve(call);
-        if (result == FuseCall.WAIT) {
+        if (result == FuseCall.WAIT || request.isBeginning()) {
             putOff(request);
             device.pool().submit(this);
         } else if (result == FuseCall.AWAIT_LOCK) {
@@ -61,12 +61,26 @@ final class FsRequest implements IoPool.Task, LockWait {
     public void run(IoScratch scratch) {
         try {
             FsThread thread = FsThread.current();
+            if (kept.isBeginning()) {
+                serveParts(thread);
+                return;
+            }
             call.on(thread, kept, chain.writable().capacity() - FuseReply.HEADER_BYTES, true);
             finish(thread, kept, server.serve(call));
         } catch (RuntimeException | Error e) { // InternalError: the memory behind the chain is gone
             device.fail(e);
             chain.complete(0);
         }
+    }
+
+    /** The rest of a list to forget, which nobody waits for. */
+    private void serveParts(FsThread thread) {
+        FuseRequest part = thread.request();
+        while (part.readPart(chain.readable(), kept)) {
+            call.on(thread, part, 0, true);
+            server.serve(call);
+        }
+        chain.complete(0);
     }
 
     /** A request that could not be answered is not begun: what it would have changed could not be told. */

@@ -2,32 +2,39 @@ package org.virtiobackend.devices.fs;
 
 import java.util.Arrays;
 import java.util.concurrent.atomic.LongAdder;
+import org.virtiobackend.devices.fs.FsSettings.Notifications;
+import org.virtiobackend.devices.fs.fuse.FuseNotify;
+import org.virtiobackend.devices.fs.passthrough.ChangeWatch;
 import org.virtiobackend.devices.fs.passthrough.PassthroughServer;
+import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.virtio.VirtioDeviceId;
+import org.virtiobackend.virtio.device.DeviceActivationException;
 import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.device.io.IoPool;
 
 /**
- * The file system device (virtio 1.4 5.11): a tag, a high-priority queue and request queues. What travels through them is
- * {@link PassthroughServer}'s.
+ * The file system device (virtio 1.4 5.11): a tag, a high-priority queue, request queues, and a notification queue for drivers that
+ * read one. What travels through them is {@link PassthroughServer}'s.
  *
  * <p>One instance serves one client. The pool may be shared and stays the caller's.
  */
 public final class VirtioFsDevice implements VirtioDevice {
-    /** Queue 0; the request queues follow, as there is no notification queue: virtio 1.4 5.11.2. */
-    static final int HIPRIO_QUEUE = 0;
+    public static final long VIRTIO_FS_F_NOTIFICATION = 1; // virtio 1.4 5.11.3
 
+    // Queue 0 is for requests of high priority. Queue 1 is for notifications if those are negotiated, and otherwise the first of the
+    // request queues, which are the rest: virtio 1.4 5.11.2
+    private static final int NOTIFICATION_QUEUE = 1;
     private static final int CONFIG_TAG = 0;
     private static final int CONFIG_NUM_REQUEST_QUEUES = 36;
-    // notify_buf_size exists only with VIRTIO_FS_F_NOTIFICATION: virtio 1.4 5.11.4
-    private static final int CONFIG_BYTES = 40;
+    private static final int CONFIG_NOTIFY_BUF_SIZE = 40;
 
     private final PassthroughServer server;
     private final IoPool pool;
     private final FsSettings settings;
-    private final DeviceConfig config = new DeviceConfig(CONFIG_BYTES);
+    private final DeviceConfig config;
     private final LongAdder errors = new LongAdder();
     private volatile DeviceContext context;
 
@@ -36,11 +43,16 @@ public final class VirtioFsDevice implements VirtioDevice {
         this.server = server;
         this.pool = pool;
         this.settings = settings;
+        // notify_buf_size exists only with VIRTIO_FS_F_NOTIFICATION: virtio 1.4 5.11.4
+        this.config = new DeviceConfig(settings.notifies() ? CONFIG_NOTIFY_BUF_SIZE + 4 : CONFIG_NOTIFY_BUF_SIZE);
         byte[] tag = settings.tagBytes();
         for (int i = 0; i < tag.length; i++) {
             config.set(CONFIG_TAG + i, 1, tag[i]); // the rest stays NUL: virtio 1.4 5.11.4
         }
         config.set(CONFIG_NUM_REQUEST_QUEUES, 4, settings.requestQueues()); // virtio 1.4 5.11.4.2
+        if (settings.notifies()) {
+            config.set(CONFIG_NOTIFY_BUF_SIZE, 4, FuseNotify.MAX_BYTES); // virtio 1.4 5.11.4.2
+        }
     }
 
     @Override
@@ -50,12 +62,12 @@ public final class VirtioFsDevice implements VirtioDevice {
 
     @Override
     public long offeredFeatures() {
-        return 0; // no driver that is known reads a notification queue
+        return settings.notifies() ? VIRTIO_FS_F_NOTIFICATION : 0;
     }
 
     @Override
     public int[] queueMaxSizes() {
-        int[] sizes = new int[1 + settings.requestQueues()];
+        int[] sizes = new int[settings.queueCount()];
         Arrays.fill(sizes, settings.queueSize());
         return sizes;
     }
@@ -66,18 +78,34 @@ public final class VirtioFsDevice implements VirtioDevice {
     }
 
     @Override
-    public void activate(DeviceContext newContext) {
+    public void activate(DeviceContext newContext) throws DeviceActivationException {
         context = newContext;
+        boolean notifies = (newContext.features() & VIRTIO_FS_F_NOTIFICATION) != 0;
         for (int queue = 0; queue < newContext.queueCount(); queue++) {
-            if (newContext.isEnabled(queue)) {
-                newContext.attach(queue, new FsQueueHandler(this));
+            if (!newContext.isEnabled(queue)) {
+                continue;
             }
+            if (notifies && queue == NOTIFICATION_QUEUE) {
+                WakeUp wakeUp = new WakeUp();
+                newContext.attach(queue, new NotificationHandler(this, beginWatch(), wakeUp), wakeUp);
+            } else {
+                newContext.attach(queue, new FsQueueHandler(this)); // in any order, also at once: virtio 1.4 5.11.6.2.1
+            }
+        }
+    }
+
+    private ChangeWatch beginWatch() throws DeviceActivationException {
+        try {
+            return server.beginWatch(settings.notifications() == Notifications.OTHERS);
+        } catch (ErrnoException e) {
+            throw new DeviceActivationException(e.getMessage(), e);
         }
     }
 
     @Override
     public void reset() {
         context = null;
+        server.endWatch();
         server.end();
     }
 

@@ -13,9 +13,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.virtiobackend.devices.fs.FsSettings.Notifications;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
 import org.virtiobackend.devices.fs.driver.FuseDriver;
 import org.virtiobackend.devices.fs.driver.FuseMessage;
+import org.virtiobackend.devices.fs.driver.FuseNotifications;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.PassthroughServer;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
@@ -48,6 +50,8 @@ final class FsFixture implements AutoCloseable {
     final VirtioFsDevice device;
     final FuseDriver hiprio;
     final FuseDriver requests;
+    /** Null when they were not accepted. */
+    final FuseNotifications notifications;
     final SharedMemory memory;
     final CompletableFuture<Throwable> failure = new CompletableFuture<>();
     private final IoPool ioPool = new IoPool(2);
@@ -55,6 +59,7 @@ final class FsFixture implements AutoCloseable {
     private final WorkerPool workers;
     private final DeviceRuntime runtime;
     private final SplitDriverQueue requestQueue;
+    private final int requestIndex;
     ByteOrder order = ByteOrder.LITTLE_ENDIAN;
 
     /** A session has begun, with everything that the server offers. */
@@ -63,16 +68,24 @@ final class FsFixture implements AutoCloseable {
     }
 
     FsFixture(Path root, PassthroughOptions options, int workerCount) throws Exception {
+        this(root, options, workerCount, Notifications.NONE, false);
+    }
+
+    /** @param accept whether the driver wants the notifications that the device offers */
+    FsFixture(Path root, PassthroughOptions options, int workerCount, Notifications offer, boolean accept)
+            throws Exception {
         directory = SharedDirectory.open(root.toString(), options);
         server = directory.newServer();
-        device = new VirtioFsDevice(server, ioPool, new FsSettings("test", 1, QUEUE_SIZE));
+        device = new VirtioFsDevice(server, ioPool, new FsSettings("test", 1, QUEUE_SIZE, offer));
         memory = SharedMemory.create("fs-test", MEMORY_BYTES, BASE);
         workers = new WorkerPool(workerCount, WorkerPool.ADAPTIVE);
         dmaMap.map(BASE, MEMORY_BYTES, true, true, memory.memFd().fd().duplicate(), 0);
-        assertTrue(device.acceptFeatures(FEATURES));
-        SplitDriverQueue[] queues = new SplitDriverQueue[2];
-        QueueConfig[] configs = new QueueConfig[2];
-        for (int i = 0; i < 2; i++) {
+        long features = FEATURES | (accept ? VirtioFsDevice.VIRTIO_FS_F_NOTIFICATION : 0);
+        assertTrue(device.acceptFeatures(features));
+        int count = device.queueMaxSizes().length;
+        SplitDriverQueue[] queues = new SplitDriverQueue[count];
+        QueueConfig[] configs = new QueueConfig[count];
+        for (int i = 0; i < count; i++) {
             SplitDriverQueue queue = SplitDriverQueue.create(i, QUEUE_SIZE, FEATURES, memory);
             queue.disableInterrupts();
             queues[i] = queue;
@@ -87,11 +100,13 @@ final class FsFixture implements AutoCloseable {
                 failure.complete(cause);
             }
         };
-        runtime = DeviceRuntime.start(device, FEATURES, configs, dmaMap::newSpace, workers, events);
+        runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, workers, events);
         dmaMap.setUser(runtime::refreshMemory);
         hiprio = new FuseDriver(queues[0], memory, () -> runtime.kick(0));
-        requestQueue = queues[1];
-        requests = new FuseDriver(requestQueue, memory, () -> runtime.kick(1));
+        requestIndex = accept ? 2 : 1;
+        requestQueue = queues[requestIndex];
+        requests = new FuseDriver(requestQueue, memory, () -> runtime.kick(requestIndex));
+        notifications = accept ? new FuseNotifications(queues[1], memory, () -> runtime.kick(1)) : null;
         assertEquals(0, init(7, 46, -1L).error());
     }
 
@@ -148,7 +163,7 @@ final class FsFixture implements AutoCloseable {
         in[0] = header;
         assertTrue(requestQueue.add(new DmaBuffer[] {out}, 1, in, in.length) >= 0);
         requestQueue.publish();
-        runtime.kick(1);
+        runtime.kick(requestIndex);
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
         while (requestQueue.pollUsed() < 0) {
             assertTrue(System.nanoTime() < deadline, "an answer in time");

@@ -13,7 +13,7 @@ import org.virtiobackend.virtio.queue.driver.DriverVirtqueue;
  * One thread.
  */
 public final class FuseDriver {
-    private static final int REPLY_HEADER_BYTES = 16;
+    static final int REPLY_HEADER_BYTES = 16;
 
     private final DriverVirtqueue queue;
     private final DriverMemory memory;

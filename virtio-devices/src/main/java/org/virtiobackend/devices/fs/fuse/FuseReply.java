@@ -116,6 +116,15 @@ public final class FuseReply {
         if (error != 0) {
             position = HEADER_BYTES;
         }
+        return finish(out, unique, error, more);
+    }
+
+    /** The same for a notification, which has its code in place of an error and no number. */
+    public long sendNotification(ChainWriter out, int code) {
+        return finish(out, 0, code, 0);
+    }
+
+    private long finish(ChainWriter out, long unique, int error, long more) {
         long total = position + more;
         bytes.putInt(0, (int) total);
         bytes.putInt(4, error);

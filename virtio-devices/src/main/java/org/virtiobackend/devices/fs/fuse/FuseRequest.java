@@ -24,10 +24,18 @@ public final class FuseRequest {
     public static final int NAME_MAX = 255;
 
     private static final int INIT = FuseOpcode.FUSE_INIT;
+    /** Where the entries of a list to forget start, and the bytes of one. */
+    private static final int LIST = HEADER_BYTES + 8;
+
+    private static final int ENTRY = 16;
+    /** Entries in the fixed part of a request. */
+    private static final int BEGINNING = (FIXED_BYTES - LIST) / ENTRY;
 
     private final NativeBuffer memory;
     private final ByteBuffer bytes;
     private int length;
+    /** Entries of a list that did not fit: they are still in the chain. */
+    private long left;
 
     /** @param capacity bytes, at least {@link #FIXED_BYTES}; longer requests are refused */
     public FuseRequest(int capacity) {
@@ -44,6 +52,7 @@ public final class FuseRequest {
     public int read(ChainReader in, ByteOrder order) {
         long available = in.remaining();
         length = (int) Math.min(available, FIXED_BYTES);
+        left = 0;
         bytes.order(order);
         in.get(bytes, 0, length);
         if (length < HEADER_BYTES) {
@@ -65,19 +74,48 @@ public final class FuseRequest {
             length = (int) Math.min(said, length);
             return 0;
         }
-        int room = bytes.capacity() - 1;
-        if (said > room && opcode != FuseOpcode.FUSE_BATCH_FORGET) {
-            return -E2BIG;
+        if (said > bytes.capacity() - 1) {
+            if (opcode != FuseOpcode.FUSE_BATCH_FORGET) {
+                return -E2BIG;
+            }
+            left = Math.min((said - length - extensionBytes()) / ENTRY, (u32(0) & 0xffff_ffffL) - BEGINNING);
+            bytes.putShort(36, (short) 0); // extensions are behind the list
+            return 0;
         }
-        int wanted = (int) Math.min(said, room);
-        in.get(bytes, length, wanted - length);
-        length = wanted;
+        in.get(bytes, length, (int) said - length);
+        length = (int) said;
         return 0;
+    }
+
+    /** Whether this is only the beginning of a list to forget: {@link #readPart} reads on. */
+    public boolean isBeginning() {
+        return left > 0;
+    }
+
+    /**
+     * Becomes a request for the next part of a list to forget that is longer than any memory for requests.
+     *
+     * @param in where the list goes on
+     * @param beginning a copy of the request that {@link #read} found; it keeps account
+     * @return false when there is none
+     */
+    public boolean readPart(ChainReader in, FuseRequest beginning) {
+        int entries = (int) Math.min(beginning.left, (bytes.capacity() - 1 - LIST) / ENTRY);
+        if (entries <= 0) {
+            return false;
+        }
+        copyFixed(beginning);
+        bytes.putInt(HEADER_BYTES, entries);
+        in.get(bytes, LIST, entries * ENTRY);
+        length = LIST + entries * ENTRY;
+        beginning.left -= entries;
+        return true;
     }
 
     /** Becomes a copy of the fixed part of another. */
     public void copyFixed(FuseRequest other) {
         length = Math.min(other.length, FIXED_BYTES);
+        left = other.left;
         bytes.order(other.bytes.order());
         bytes.put(0, other.bytes, 0, length);
     }

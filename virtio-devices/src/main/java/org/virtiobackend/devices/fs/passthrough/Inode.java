@@ -30,6 +30,8 @@ final class Inode extends Slot {
     Inode next;
     /** Whether it is found by its number; guarded by the table. */
     boolean listed;
+    /** Whether it is a directory that is watched for changes, and so keeps its descriptor; guarded by the table. */
+    boolean watched;
 
     /** @param name one component, NUL-terminated */
     record Place(long directory, byte[] name) {}
@@ -80,7 +82,7 @@ final class Inode extends Slot {
             used = false;
             return false;
         }
-        if (place == null || !isOpen() || !freeze()) {
+        if (place == null || watched || !isOpen() || !freeze()) {
             return false;
         }
         int closing = fd;

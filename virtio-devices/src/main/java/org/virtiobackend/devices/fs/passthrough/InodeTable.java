@@ -22,6 +22,8 @@ final class InodeTable {
     private final AtomicInteger open = new AtomicInteger();
     private final int maxOpen;
     private int hand;
+    /** Null: nobody wants to know what others change. */
+    private volatile ChangeWatch watch;
     private final Inode root;
     private Inode[] buckets = new Inode[INITIAL_BUCKETS];
     private int count;
@@ -42,6 +44,20 @@ final class InodeTable {
 
     Inode root() {
         return root;
+    }
+
+    /** Watches directories from now on, or none with null. */
+    synchronized void setWatch(ChangeWatch newWatch) {
+        watch = newWatch;
+        watch(root);
+    }
+
+    boolean isWatched() {
+        return watch != null;
+    }
+
+    private void watch(Inode inode) {
+        inode.watched = watch != null && inode.isDirectory() && watch.add(inode);
     }
 
     /** The file of a node id, pinned and with a descriptor, or null: never known, forgotten, or not found any more. */
@@ -151,6 +167,7 @@ final class InodeTable {
             if (byId.add(inode)) {
                 inode.lookups = 1;
                 insert(inode);
+                watch(inode);
                 return inode.id();
             }
             inode.unpin();
@@ -172,6 +189,9 @@ final class InodeTable {
             inode.lookups = all ? 0 : inode.lookups - times;
             if (all && byId.remove(nodeId)) {
                 delete(inode);
+                if (inode.watched && watch != null) {
+                    watch.remove(inode);
+                }
             }
         }
         inode.unpin();
@@ -186,6 +206,10 @@ final class InodeTable {
         count = 0;
         byId.restore(root, id);
         insert(root);
+        if (watch != null) {
+            watch.clear();
+            watch(root);
+        }
     }
 
     /** Forgets the root too; nothing can be looked up any more. */
@@ -193,6 +217,21 @@ final class InodeTable {
         byId.clear();
         buckets = new Inode[INITIAL_BUCKETS];
         count = 0;
+    }
+
+    /** The node id of a file if it is known, without counting; otherwise 0. */
+    synchronized long idOf(FileAttributes attributes) {
+        Inode inode = find(attributes);
+        return inode == null ? 0 : inode.id();
+    }
+
+    /** What has an index, or null; 0 to {@link #end}. */
+    Inode at(int index) {
+        return byId.at(index);
+    }
+
+    int end() {
+        return byId.end();
     }
 
     int count() {

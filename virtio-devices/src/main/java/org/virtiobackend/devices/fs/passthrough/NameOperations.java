@@ -27,7 +27,8 @@ final class NameOperations extends Operations {
                 return name;
             }
             int result = replyEntry(call, directory, call.in.address(0));
-            if (result == -Errno.ENOENT && options.cache() == CachePolicy.ALWAYS) {
+            // not where changes by others are told: when some are lost, those that are known are told of, not these
+            if (result == -Errno.ENOENT && options.cache() == CachePolicy.ALWAYS && !inodes.isWatched()) {
                 // node 0: the name does not exist, and that holds for a while
                 call.out.u64(0).u64(0).u64(options.cache().seconds()).zeros(FuseReply.ENTRY_BYTES - 24);
                 return 0;

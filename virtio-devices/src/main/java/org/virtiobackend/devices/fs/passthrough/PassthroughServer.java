@@ -67,6 +67,8 @@ public final class PassthroughServer implements AutoCloseable {
     private volatile boolean extendedSetxattr;
     private volatile ByteOrder order = ByteOrder.LITTLE_ENDIAN;
     private volatile boolean begun;
+    /** Control thread only. */
+    private ChangeWatch watch;
 
     /**
      * @param root an O_PATH descriptor of a directory; stays the caller's
@@ -206,6 +208,33 @@ public final class PassthroughServer implements AutoCloseable {
         return directories.readAheadBytes();
     }
 
+    /**
+     * Watches the directories that the driver knows, until {@link #endWatch}.
+     *
+     * @param alone whether all that this process changes is changed by this driver
+     * @throws ErrnoException the kernel cannot do that for this user
+     */
+    public ChangeWatch beginWatch(boolean alone) throws ErrnoException {
+        endWatch();
+        watch = new ChangeWatch(inodes, alone, options.maxOpenInodes() / 2);
+        inodes.setWatch(watch);
+        return watch;
+    }
+
+    /** Nobody reads what is watched any more. */
+    public void endWatch() {
+        if (watch != null) {
+            inodes.setWatch(null);
+            watch.close();
+            watch = null;
+        }
+    }
+
+    /** Directories that are watched. */
+    public int watchedCount() {
+        return watch == null ? 0 : watch.count();
+    }
+
     /** Forgets the driver. */
     public void end() {
         begun = false;
@@ -218,6 +247,7 @@ public final class PassthroughServer implements AutoCloseable {
     @Override
     public void close() {
         begun = false;
+        endWatch();
         lockWaits.close();
         lockOwners.clear();
         handles.clear();
