@@ -175,13 +175,15 @@ class FsUserTest {
     }
 
     @Test
-    void theUserIsEverybodyInTheGuestWithTheRecipeOfTheNotes() throws Exception {
+    void theUserIsTheGuestsRootWithTheRecipeOfTheNotes() throws Exception {
         int gid = (int) Files.getAttribute(shared, "unix:gid");
-        serve("--translate-uid=host:" + uid + ":0:1", "--translate-gid=host:" + gid + ":0:1");
+        serve("--translate-uid=map:0:" + uid + ":1", "--translate-gid=map:0:" + gid + ":1");
         FuseAnswer made = share.create(ROOT, "f", 0600);
         assertEquals(0, made.error());
         assertEquals(0, made.u32(40 + 68), "root's, in the guest");
         assertEquals(uid, attribute("f", "uid"));
+        assertEquals(0, share.call(setattr(made.u64(0), 6, 0, 0), 104).error(), "chown root:root");
+        assertEquals(-Errno.EPERM, share.call(setattr(made.u64(0), 2, 0, 1), 104).error());
     }
 
     @Test
