@@ -85,6 +85,13 @@ public final class FsCommand extends ServingCommand {
                     "keep the guest's extended attributes under this prefix, e.g. user.virtiofs. (implies --xattr)")
     private String xattrPrefix;
 
+    @Option(
+            names = "--xattrmap",
+            paramLabel = "RULES",
+            description = "which extended attributes of the host are the guest's, by rules as virtiofsd has them:"
+                    + " :prefix|ok|bad|unsupported:client|server|all:KEY:PREPEND: or :map:KEY:PREPEND: (implies --xattr)")
+    private String xattrRules;
+
     @Option(names = "--posix-acl", description = "serve access control lists (implies --xattr)")
     private boolean posixAcl;
 
@@ -235,15 +242,16 @@ public final class FsCommand extends ServingCommand {
         int clients = Math.max(maxClients, clientsOfProcess);
         int each = (int) Math.max(64, Math.min(descriptors, DESCRIPTORS) / clients);
         boolean translated = !uidRules.isEmpty() || !gidRules.isEmpty();
-        if (posixAcl && (xattrPrefix != null || translated)) {
-            throw new BadInputException("--posix-acl does not go with --xattr-prefix, --translate-uid or"
+        boolean mapped = xattrPrefix != null || xattrRules != null;
+        if (posixAcl && (mapped || translated)) {
+            throw new BadInputException("--posix-acl does not go with --xattrmap, --xattr-prefix, --translate-uid or"
                     + " --translate-gid: the lists name the host's ids");
         }
         return new PassthroughOptions(
                 readOnly,
                 cache.policy,
                 writeback,
-                xattr || posixAcl || xattrPrefix != null,
+                xattr || posixAcl || mapped,
                 posixAcl,
                 deviceNodes,
                 directIo,
@@ -257,10 +265,17 @@ public final class FsCommand extends ServingCommand {
     }
 
     private XattrMap xattrMap() throws BadInputException {
+        if (xattrPrefix != null && xattrRules != null) {
+            throw new BadInputException("--xattr-prefix=P is --xattrmap=:map::P:; only one of them");
+        }
+        String option = xattrRules != null ? "--xattrmap" : "--xattr-prefix";
         try {
+            if (xattrRules != null) {
+                return XattrMap.parse(xattrRules);
+            }
             return xattrPrefix == null ? XattrMap.IDENTITY : XattrMap.prefixed(xattrPrefix);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("--xattr-prefix: " + e.getMessage());
+            throw new BadInputException(option + ": " + e.getMessage());
         }
     }
 

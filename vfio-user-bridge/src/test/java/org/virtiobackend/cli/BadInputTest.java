@@ -118,8 +118,26 @@ class BadInputTest {
                 "--shared-dir=DIR --max-clients=0 | --max-clients must be 1 to 256",
                 "--shared-dir=DIR --xattr-prefix=system. | --xattr-prefix: a prefix of extended attributes starts with"
                         + " user. or trusted. and has at most 64 bytes",
-                "--shared-dir=DIR --posix-acl --translate-gid=map:0:1:1 | --posix-acl does not go with --xattr-prefix,"
-                        + " --translate-uid or --translate-gid: the lists name the host's ids",
+                "--shared-dir=DIR --posix-acl --translate-gid=map:0:1:1 | --posix-acl does not go with --xattrmap,"
+                        + " --xattr-prefix, --translate-uid or --translate-gid: the lists name the host's ids",
+                "--shared-dir=DIR --xattrmap=:ok:all::: --xattr-prefix=user.x. | --xattr-prefix=P is --xattrmap=:map::P:;"
+                        + " only one of them",
+                "--shared-dir=DIR --xattrmap=:ok:all: | --xattrmap: ':ok:all:' is not :TYPE:SCOPE:KEY:PREPEND: or"
+                        + " :map:KEY:PREPEND:",
+                "--shared-dir=DIR --xattrmap=:fine:all::: | --xattrmap: ':fine:all:::': the type is prefix, ok, bad,"
+                        + " unsupported or map",
+                "--shared-dir=DIR --xattrmap=:ok:some::: | --xattrmap: ':ok:some:::': the scope is client, server or all",
+                "--shared-dir=DIR --xattrmap=:prefix:all::user.x.: | --xattrmap: the rules leave names open: end with"
+                        + " :ok:all::: or :bad:all:::",
+                "--shared-dir=DIR --xattrmap=:map::user.x.::ok:all::: | --xattrmap: ':map::user.x.:' has to be the last"
+                        + " rule",
+                "--shared-dir=DIR --translate-uid=move:0:1:1 | --translate-uid: 'move:0:1:1' is not"
+                        + " guest|host|map|squash-guest|squash-host:FROM:TO:COUNT or forbid-guest:FROM:COUNT with ids below"
+                        + " 2^32",
+                "--shared-dir=DIR --cache=some | Invalid value for option '--cache': expected one of [none, never, auto,"
+                        + " always] (case-insensitive) but was 'some' (see virtio-backend fs --help)",
+                "--shared-dir=DIR --sandbox=chroot | Invalid value for option '--sandbox': expected one of [auto,"
+                        + " landlock, none] (case-insensitive) but was 'chroot' (see virtio-backend fs --help)",
                 "--tag=t | --shared-dir is needed",
                 "--shared-dir=DIR --fd=3 | exactly one of --socket-path and --fd is needed",
             })

@@ -34,8 +34,12 @@ final class EmbeddedShare implements AutoCloseable {
         this.hiprio = queue(0);
         this.requests = queue(1);
         guest.driver().start();
-        FuseMessage init =
-                new FuseMessage(FUSE_INIT, 0).u32(7).u32(46).u32(1 << 20).u32(-1).u32(-1);
+        FuseMessage init = new FuseMessage(FUSE_INIT, 0)
+                .u32(7)
+                .u32(46)
+                .u32(1 << 20)
+                .u32(-1)
+                .u32(-1);
         int error = call(init.bytes(new byte[44]), 64).error();
         if (error != 0) {
             throw new IOException("no session: error " + error);
@@ -87,7 +91,8 @@ final class EmbeddedShare implements AutoCloseable {
         while ((answer = queue.poll()) == null) {
             Thread.yield(); // the device may be waiting for this very processor
             if (System.nanoTime() - start > ANSWER_NANOS) {
-                throw new IOException(guest.driver().needsReset() ? "the device needs a reset" : "the device does not answer");
+                throw new IOException(
+                        guest.driver().needsReset() ? "the device needs a reset" : "the device does not answer");
             }
         }
         return answer;
@@ -133,8 +138,7 @@ final class EmbeddedShare implements AutoCloseable {
     }
 
     FuseAnswer write(long node, long handle, byte[] data) throws IOException {
-        FuseMessage write =
-                new FuseMessage(FUSE_WRITE, node).u64(handle).u64(0).u32(data.length);
+        FuseMessage write = new FuseMessage(FUSE_WRITE, node).u64(handle).u64(0).u32(data.length);
         return call(write.u32(0).u64(0).u64(0).bytes(data), 8);
     }
 

@@ -175,8 +175,7 @@ class FsSandboxTest {
             assertEquals(-Errno.EACCES, share.open(f, O_WRONLY).error());
             assertEquals(-Errno.EACCES, share.opendir(d).error());
             assertEquals(-Errno.EACCES, share.create(d, "new", 0600).error());
-            FuseMessage mkdir =
-                    new FuseMessage(FUSE_MKDIR, d).u32(0755).u32(0).text("new");
+            FuseMessage mkdir = new FuseMessage(FUSE_MKDIR, d).u32(0755).u32(0).text("new");
             assertEquals(-Errno.EACCES, share.call(mkdir, 128).error());
             assertEquals(
                     -Errno.EACCES,
@@ -235,7 +234,9 @@ class FsSandboxTest {
     private static void waitForALock(EmbeddedShare share, long node) throws IOException {
         long handle = share.open(node, O_RDWR).u64(0);
         for (int owner = 1; owner <= 2; owner++) {
-            FuseMessage lock = new FuseMessage(owner == 1 ? FUSE_SETLK : FUSE_SETLKW, node).u64(handle).u64(owner);
+            FuseMessage lock = new FuseMessage(owner == 1 ? FUSE_SETLK : FUSE_SETLKW, node)
+                    .u64(handle)
+                    .u64(owner);
             lock.u64(0).u64(9).u32(1).u32(owner).u32(0).u32(0); // a write lock
             if (owner == 1) {
                 assertEquals(0, share.call(lock, 0).error());
@@ -244,7 +245,9 @@ class FsSandboxTest {
             }
         }
         FuseMessage unlock = new FuseMessage(FUSE_SETLK, node).u64(handle).u64(1);
-        assertEquals(0, share.call(unlock.u64(0).u64(9).u32(2).u32(1).u32(0).u32(0), 0).error());
+        assertEquals(
+                0,
+                share.call(unlock.u64(0).u64(9).u32(2).u32(1).u32(0).u32(0), 0).error());
         assertEquals(0, share.await(share.requests()).error());
     }
 

@@ -84,7 +84,11 @@ class FsUserTest {
 
     private void serve(String... more) throws Exception {
         List<String> arguments = new ArrayList<>(List.of(
-                "fs", "--socket-path=" + directory.resolve("socket"), "--shared-dir=" + shared, "--tag=share", "--xattr"));
+                "fs",
+                "--socket-path=" + directory.resolve("socket"),
+                "--shared-dir=" + shared,
+                "--tag=share",
+                "--xattr"));
         arguments.addAll(List.of(more));
         List<String> runner = ROOT_USER
                 ? List.of("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups", "--")
@@ -155,17 +159,22 @@ class FsUserTest {
         assertEquals(0, share.call(setattr(made, 2, 0, uid), 104).error(), "to whom it belongs");
         assertEquals(0, share.call(setattr(made, 1, 0444, 0), 104).error(), "chmod");
         assertEquals(0444, attribute("mine", "mode") & 07777);
-        assertEquals(-Errno.EPERM, share.call(mknod("null", S_IFCHR, 0x103), 128).error());
+        assertEquals(
+                -Errno.EPERM, share.call(mknod("null", S_IFCHR, 0x103), 128).error());
         assertEquals(0, share.call(mknod("fifo", S_IFIFO, 0), 128).error());
-        FuseMessage trusted = new FuseMessage(FUSE_SETXATTR, made).u32(1).u32(0).u32(0).u32(0);
-        assertEquals(-Errno.EPERM, share.call(trusted.text("trusted.x").bytes((byte) 1), 0).error());
+        FuseMessage trusted =
+                new FuseMessage(FUSE_SETXATTR, made).u32(1).u32(0).u32(0).u32(0);
+        assertEquals(
+                -Errno.EPERM,
+                share.call(trusted.text("trusted.x").bytes((byte) 1), 0).error());
         long closed = share.node(ROOT, "closed");
         assertEquals(-Errno.EACCES, share.open(closed, O_RDONLY).error());
         if (ROOT_USER) {
             long theirs = share.node(ROOT, "theirs");
             assertEquals(0, share.open(theirs, O_RDONLY).error());
             assertEquals(-Errno.EACCES, share.open(theirs, O_WRONLY).error(), "a guest's root is not the host's");
-            assertEquals(-Errno.EPERM, share.call(setattr(theirs, 1, 0777, 0), 104).error());
+            assertEquals(
+                    -Errno.EPERM, share.call(setattr(theirs, 1, 0777, 0), 104).error());
         }
     }
 
@@ -183,12 +192,14 @@ class FsUserTest {
         assertEquals(0, made.u32(40 + 68), "root's, in the guest");
         assertEquals(uid, attribute("f", "uid"));
         assertEquals(0, share.call(setattr(made.u64(0), 6, 0, 0), 104).error(), "chown root:root");
-        assertEquals(-Errno.EPERM, share.call(setattr(made.u64(0), 2, 0, 1), 104).error());
+        assertEquals(
+                -Errno.EPERM, share.call(setattr(made.u64(0), 2, 0, 1), 104).error());
     }
 
     @Test
     void theSandboxNeedsNoPrivilege() throws Exception {
-        assumeTrue(Landlock.version() >= FsSandbox.RENAMES, "landlock of this kernel has version " + Landlock.version());
+        assumeTrue(
+                Landlock.version() >= FsSandbox.RENAMES, "landlock of this kernel has version " + Landlock.version());
         Files.createDirectory(shared.resolve("d"));
         Files.setPosixFilePermissions(shared.resolve("d"), PosixFilePermissions.fromString("rwxrwxrwx"));
         serve("--sandbox=landlock");

@@ -24,7 +24,8 @@ import org.virtiobackend.virtio.device.io.IoPool;
 public final class VirtioFsDevice implements VirtioDevice {
     public static final long VIRTIO_FS_F_NOTIFICATION = 1; // virtio 1.4 5.11.3
 
-    // Queue 0 is for requests of high priority. Queue 1 is for notifications if those are negotiated, and otherwise the first of the
+    // Queue 0 is for requests of high priority. Queue 1 is for notifications if those are negotiated, and otherwise the
+    // first of the
     // request queues, which are the rest: virtio 1.4 5.11.2
     private static final int NOTIFICATION_QUEUE = 1;
     private static final int CONFIG_TAG = 0;

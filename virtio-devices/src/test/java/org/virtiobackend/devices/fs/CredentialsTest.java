@@ -179,4 +179,44 @@ class CredentialsTest {
         assertThrows(IllegalArgumentException.class, () -> IdMap.parse(List.of("move:0:1:1")));
         assertThrows(IllegalArgumentException.class, () -> IdMap.parse(List.of("map:-1:1:1")));
     }
+
+    @Test
+    void whatTheHostHasIsTranslatedTheOtherWay() throws Exception {
+        fs.close();
+        // one of each kind, and one id that nothing matches
+        IdMap uids = IdMap.parse(List.of("host:1000:0:1", "squash-host:2000:65534:1000", "guest:0:1000:1"));
+        fs = new FsFixture(root, PassthroughOptions.defaults().withIds(uids, IdMap.IDENTITY));
+        int[][] pairs = {{1000, 0}, {2000, 65534}, {2999, 65534}, {3000, 3000}};
+        for (int[] pair : pairs) {
+            Files.setAttribute(Files.createFile(root.resolve("h" + pair[0])), "unix:uid", pair[0]);
+            FuseAnswer found = fs.lookup(ROOT, "h" + pair[0]);
+            assertEquals(pair[1], found.u32(40 + 68), "uid " + pair[0] + " of the host");
+        }
+        entry(createAs("f", 0644, 0, 0, 0));
+        assertEquals(1000, attribute("f", "uid"));
+        long node = fs.node(ROOT, "f");
+        assertEquals(0, chown(node, 77), "an id that no rule matches is itself");
+        assertEquals(77, attribute("f", "uid"));
+        assertEquals(0, chown(node, 0));
+        assertEquals(1000, attribute("f", "uid"));
+    }
+
+    @Test
+    void whatIsForbiddenIsForbiddenInChownToo() throws Exception {
+        fs.close();
+        IdMap uids = IdMap.parse(List.of("map:1000:1000:1", "forbid-guest:0:4294967295"));
+        fs = new FsFixture(root, PassthroughOptions.defaults().withIds(uids, IdMap.IDENTITY));
+        entry(createAs("f", 0644, 0, 1000, 0));
+        long node = fs.node(ROOT, "f");
+        assertEquals(-Errno.EPERM, chown(node, 0));
+        assertEquals(0, chown(node, 1000));
+        assertEquals(-Errno.EPERM, createAs("g", 0644, 0, 0, 0).error());
+        assertFalse(Files.exists(root.resolve("g")));
+    }
+
+    private int chown(long node, int uid) throws Exception {
+        var message = fs.message(FUSE_SETATTR, node).u32(2).u32(0).bytes(new byte[60]);
+        return fs.call(message.u32(0).u32(0).u32(uid).u32(0).u32(0).as(0, 0), 104)
+                .error();
+    }
 }

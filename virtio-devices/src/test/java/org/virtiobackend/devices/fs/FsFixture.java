@@ -52,6 +52,7 @@ final class FsFixture implements AutoCloseable {
     final FuseDriver requests;
     /** Null when they were not accepted. */
     final FuseNotifications notifications;
+
     final SharedMemory memory;
     final CompletableFuture<Throwable> failure = new CompletableFuture<>();
     private final IoPool ioPool = new IoPool(2);

@@ -28,7 +28,8 @@ import org.virtiobackend.posix.ErrnoException;
 
 /** A driver with a notification queue hears of what others change on the host (virtio 1.4 5.11.6.3). */
 class NotificationTest {
-    private static final PassthroughOptions CACHED = PassthroughOptions.defaults().withCache(CachePolicy.ALWAYS, false);
+    private static final PassthroughOptions CACHED =
+            PassthroughOptions.defaults().withCache(CachePolicy.ALWAYS, false);
     private static final int BUFFERS = 16;
 
     @TempDir
@@ -134,8 +135,7 @@ class NotificationTest {
         FuseAnswer made = fs.create(ROOT, "own", O_RDWR, 0644);
         assertEquals(0, fs.write(made.u64(0), made.u64(128), 0, new byte[100]).error());
         assertEquals(0, fs.mkdir(ROOT, "own-d", 0755).error());
-        assertEquals(
-                0, fs.call(fs.message(FUSE_UNLINK, ROOT).text("own"), 0).error());
+        assertEquals(0, fs.call(fs.message(FUSE_UNLINK, ROOT).text("own"), 0).error());
         assertEquals(Set.of(), heardUntil("marker"));
     }
 
@@ -162,17 +162,17 @@ class NotificationTest {
 
     @Test
     void whenTooMuchHappensEverythingIsLookedAtAgain() throws Exception {
-        int most = Integer.parseInt(
-                Files.readString(Path.of("/proc/sys/fs/fanotify/max_queued_events")).strip());
+        int most = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/fanotify/max_queued_events"))
+                .strip());
         assumeTrue(most <= 1 << 15, "this kernel keeps " + most + " events");
         serve(Notifications.OTHERS, true);
         long f = fs.node(ROOT, "f");
         long d = fs.node(ROOT, "d");
         // one that waits for a buffer keeps the rest in the kernel
-        host("i=0; while [ $i -lt " + (most + 100) + " ]; do : >d/$i; i=$((i + 1)); done");
+        host("i=0; while [ $i -lt " + (most + 2000) + " ]; do : >d/$i; i=$((i + 1)); done");
         fs.notifications.post(BUFFERS, MAX_BYTES);
-        List<String> wanted = new ArrayList<>(List.of(
-                "entry " + ROOT + " f", "inode " + f + " all", "entry " + ROOT + " d", "inode " + d + " all"));
+        List<String> wanted = new ArrayList<>(
+                List.of("entry " + ROOT + " f", "inode " + f + " all", "entry " + ROOT + " d", "inode " + d + " all"));
         while (!wanted.isEmpty()) {
             wanted.remove(text(heard()));
         }

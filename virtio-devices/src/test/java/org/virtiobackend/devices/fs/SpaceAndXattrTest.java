@@ -8,6 +8,8 @@ import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 import java.nio.file.attribute.UserDefinedFileAttributeView;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -210,5 +212,59 @@ class SpaceAndXattrTest {
         // CVE-2021-20263: the host does not know that this is a capability
         fs.write(node, fs.handle(node, O_RDWR), 0, new byte[1]);
         assertEquals(-Errno.ENODATA, getxattr(node, "security.capability", 100).error());
+    }
+
+    private List<String> listed(long node) throws Exception {
+        return Stream.of(new String(listxattr(node, 1000).bytes(0), UTF_8).split("\0"))
+                .sorted()
+                .toList();
+    }
+
+    @Test
+    void mapsSomeOfThemAsVirtiofsdDoes() throws Exception {
+        // the second example of virtiofsd's documentation of --xattrmap, in its short form
+        start(PassthroughOptions.defaults().withXattrs(XattrMap.parse("/map/trusted./user.virtiofs./")));
+        hostView().write("plain", java.nio.ByteBuffer.wrap(new byte[3]));
+        long node = fs.node(ROOT, "f");
+        assertEquals(0, setxattr(node, "trusted.a", "1"));
+        assertEquals(0, setxattr(node, "user.b", "2"));
+        assertEquals(1, hostView().size("virtiofs.trusted.a"));
+        assertEquals(1, hostView().size("b"));
+        assertEquals(List.of("trusted.a", "user.b", "user.plain"), listed(node));
+        assertEquals(-Errno.EPERM, setxattr(node, "user.virtiofs.trusted.a", "3"), "not by its name on the host");
+        assertEquals(-Errno.EPERM, getxattr(node, "user.virtiofs.x", 100).error());
+        assertEquals(0, setxattr(node, "trusted." + "x".repeat(200), "1"));
+        assertEquals(-Errno.ERANGE, setxattr(node, "trusted." + "x".repeat(240), "1"), "too long on the host");
+    }
+
+    @Test
+    void refusesAndHidesThemByRules() throws Exception {
+        String rules = ":unsupported:all:security.:security.: :bad:client:user.closed.:: "
+                + ":bad:server::user.hidden: |ok|all|||";
+        start(PassthroughOptions.defaults().withXattrs(XattrMap.parse(rules)));
+        hostView().write("hidden", java.nio.ByteBuffer.wrap(new byte[3]));
+        hostView().write("seen", java.nio.ByteBuffer.wrap(new byte[3]));
+        long node = fs.node(ROOT, "f");
+        assertEquals(-Errno.EOPNOTSUPP, setxattr(node, "security.capability", "c"));
+        assertEquals(-Errno.EPERM, setxattr(node, "user.closed.a", "c"));
+        assertEquals(
+                -Errno.EPERM,
+                fs.call(fs.message(FUSE_REMOVEXATTR, node).text("user.closed.a"), 0)
+                        .error());
+        assertEquals(List.of("user.seen"), listed(node));
+    }
+
+    @Test
+    void rulesForThemHaveToBeWhole() {
+        for (String wrong : List.of(
+                ":ok:all::",
+                ":prefix:all::user.x.:",
+                ":ok:client:::",
+                ":no:all:::",
+                ":ok:none:::",
+                ":map::user.x.: :ok:all:::",
+                ":prefix:all::" + "x".repeat(65) + ": :bad:all:::")) {
+            assertThrows(IllegalArgumentException.class, () -> XattrMap.parse(wrong), wrong);
+        }
     }
 }

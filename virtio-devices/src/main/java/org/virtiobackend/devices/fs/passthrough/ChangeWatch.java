@@ -51,9 +51,8 @@ public final class ChangeWatch implements AutoCloseable {
 
     /** A directory has become known; true when it is watched, and keeps its descriptor. */
     synchronized boolean add(Inode known) {
-        byte[] key = directories.size() < limit
-                ? changes.watch(FsThread.current().proc(), known.fd())
-                : null;
+        byte[] key =
+                directories.size() < limit ? changes.watch(FsThread.current().proc(), known.fd()) : null;
         if (key == null) {
             if (!complained) {
                 complained = true;

@@ -24,6 +24,7 @@ final class InodeTable {
     private int hand;
     /** Null: nobody wants to know what others change. */
     private volatile ChangeWatch watch;
+
     private final Inode root;
     private Inode[] buckets = new Inode[INITIAL_BUCKETS];
     private int count;

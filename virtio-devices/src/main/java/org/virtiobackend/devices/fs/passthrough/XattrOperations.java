@@ -15,13 +15,21 @@ final class XattrOperations extends Operations {
     private static final byte[] ACL = "system.posix_acl_".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CAPABILITY = "security.capability".getBytes(StandardCharsets.US_ASCII);
 
-    private final byte[] prefix;
+    private final XattrMap map;
     private final boolean acl;
+    /** The host's name of the capability, NUL-terminated, when it has another one there; otherwise empty. */
+    private final byte[] mappedCapability;
 
     XattrOperations(PassthroughServer server) {
         super(server);
-        this.prefix = options.xattrMap().prefix();
+        this.map = options.xattrMap();
         this.acl = options.servesAcl();
+        byte[] prefix = map.prefixOf(CAPABILITY);
+        this.mappedCapability = new byte[prefix.length == 0 ? 0 : prefix.length + CAPABILITY.length + 1];
+        if (prefix.length > 0) {
+            System.arraycopy(prefix, 0, mappedCapability, 0, prefix.length);
+            System.arraycopy(CAPABILITY, 0, mappedCapability, prefix.length, CAPABILITY.length);
+        }
     }
 
     int get(FuseCall call) {
@@ -60,7 +68,7 @@ final class XattrOperations extends Operations {
             if (room == 0 && wanted != 0) {
                 return -Errno.ERANGE;
             }
-            int size = prefix.length == 0
+            int size = map.isIdentity()
                     ? ExtendedAttributes.list(call.thread.proc(), inode.fd(), call.out.address(), room)
                     : listMapped(call, inode, room);
             return reply(call, wanted, size);
@@ -118,9 +126,8 @@ final class XattrOperations extends Operations {
 
     /** The host drops security.capability of a file that changes; under another name that is up to us. Always 0. */
     int dropMappedCapability(FsThread thread, Inode inode) {
-        if (prefix.length > 0) {
-            ByteBuffer bytes = thread.scratch().buffer();
-            bytes.put(0, prefix).put(prefix.length, CAPABILITY).put(prefix.length + CAPABILITY.length, (byte) 0);
+        if (mappedCapability.length > 0) {
+            thread.scratch().buffer().put(0, mappedCapability);
             ExtendedAttributes.remove(
                     thread.proc(), inode.fd(), thread.scratch().address());
         }
@@ -148,14 +155,22 @@ final class XattrOperations extends Operations {
             return -Errno.ENOSYS;
         }
         int length = call.in.textLength(at);
-        if (length <= 0 || prefix.length + length > NAME_MAX) {
+        if (length <= 0 || length > NAME_MAX) {
             return length < 0 ? -Errno.EINVAL : -Errno.ERANGE;
         }
         if (!acl && startsWith(call.in, at, ACL)) {
             return -Errno.EOPNOTSUPP;
         }
-        if (prefix.length == 0) {
+        XattrMap.Rule rule = map.ofGuest(call.in, at);
+        if (rule == null || rule.kind() == XattrMap.Kind.OK) {
             return call.in.address(at);
+        }
+        if (rule.kind() != XattrMap.Kind.PREFIX) {
+            return rule.kind() == XattrMap.Kind.BAD ? -Errno.EPERM : -Errno.EOPNOTSUPP;
+        }
+        byte[] prefix = rule.prepend();
+        if (prefix.length + length > NAME_MAX) {
+            return -Errno.ERANGE;
         }
         ByteBuffer bytes = call.thread.scratch().buffer();
         bytes.put(0, prefix);
@@ -174,7 +189,7 @@ final class XattrOperations extends Operations {
         return true;
     }
 
-    /** Names below the prefix, without it; returns their bytes. */
+    /** Names as the guest has them, those that it is to see; returns their bytes. */
     private int listMapped(FuseCall call, Inode inode, int room) {
         NativeBuffer list = call.thread.list();
         int bytes = ExtendedAttributes.list(call.thread.proc(), inode.fd(), list.address(), list.size());
@@ -184,30 +199,21 @@ final class XattrOperations extends Operations {
         for (int at = 0; at < bytes; at = end) {
             end = at;
             while (names.get(end++) != 0) {}
-            if (!isMapped(names, at, end)) {
+            XattrMap.Rule rule = map.ofHost(names, at);
+            boolean mapped = rule != null && rule.kind() == XattrMap.Kind.PREFIX;
+            int skipped = mapped ? rule.prepend().length : 0;
+            int length = end - at - skipped;
+            if (length <= 1 || rule != null && !mapped && rule.kind() != XattrMap.Kind.OK) {
                 continue;
             }
-            int length = end - at - prefix.length;
             if (room > 0) {
                 if (total + length > room) {
                     return -Errno.ERANGE;
                 }
-                call.out.putAt(total, names, at + prefix.length, length);
+                call.out.putAt(total, names, at + skipped, length);
             }
             total += length;
         }
         return Math.min(bytes, 0) < 0 ? bytes : total;
-    }
-
-    private boolean isMapped(ByteBuffer names, int at, int end) {
-        if (end - at - 1 <= prefix.length) {
-            return false;
-        }
-        for (int i = 0; i < prefix.length; i++) {
-            if (names.get(at + i) != prefix[i]) {
-                return false;
-            }
-        }
-        return true;
     }
 }
