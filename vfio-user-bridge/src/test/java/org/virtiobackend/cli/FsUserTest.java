@@ -52,6 +52,7 @@ class FsUserTest {
         if (ROOT_USER) {
             for (Path made : List.of(directory, shared)) {
                 Files.setAttribute(made, "unix:uid", NOBODY);
+                Files.setAttribute(made, "unix:gid", NOBODY);
                 Files.setPosixFilePermissions(made, PosixFilePermissions.fromString("rwxr-xr-x"));
             }
         }
