@@ -19,7 +19,7 @@ import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.posix.Credentials;
 import org.virtiobackend.posix.Errno;
 
-/** As whom things are done on the host (class 32). Needs root: nobody else can act for others. */
+/** As whom things are done on the host (hostile-driver.md row 32). Needs root: nobody else can act for others. */
 class CredentialsTest {
     private static final int KILL = 1 << 2;
 
@@ -97,6 +97,7 @@ class CredentialsTest {
         assertEquals(-Errno.EACCES, createAs("f", 0666, 0, 1234, 5678).error());
     }
 
+    // hostile-driver.md row 32
     @Test
     void aSetgidDirectoryGivesItsGroupAndTakesTheBit() throws Exception {
         Files.setAttribute(root, "unix:gid", 4242);

@@ -18,7 +18,7 @@ import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.NativeBuffer;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 
-/** A process of the host swaps directories for symbolic links that lead outside while a driver walks (class 31). */
+/** A process of the host swaps directories for symbolic links that lead outside while a driver walks (hostile-driver.md row 31). */
 class EscapeTest {
     private static final int ROUNDS = 5_000;
     private static final int RENAME_EXCHANGE = 2;
@@ -26,6 +26,7 @@ class EscapeTest {
     @TempDir
     private Path directory;
 
+    // hostile-driver.md row 31
     @Test
     void noRaceLeadsOutside() throws Exception {
         Path root = Files.createDirectory(directory.resolve("shared"));
@@ -106,6 +107,7 @@ class EscapeTest {
         }
     }
 
+    // hostile-driver.md row 18
     @Test
     void aHeaderThatChangesWhileItIsReadChangesNothing() throws Exception {
         Path root = Files.createDirectory(directory.resolve("shared"));
@@ -136,7 +138,7 @@ class EscapeTest {
         }
     }
 
-    /** Turns names of requests in shared memory into "../secret" and back (class 18). */
+    /** Turns names of requests in shared memory into "../secret" and back. */
     private static void flip(DmaBuffer request, AtomicBoolean stop) {
         byte[] good = "aaaaaaaaaaaaa\0".getBytes(UTF_8);
         byte[] bad = "../secret\0aaa\0".getBytes(UTF_8);

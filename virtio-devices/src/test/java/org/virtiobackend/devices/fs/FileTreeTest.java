@@ -2,6 +2,7 @@ package org.virtiobackend.devices.fs;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.fs.FsFixture.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
@@ -12,11 +13,13 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
+import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.posix.Errno;
 
@@ -248,6 +251,26 @@ class FileTreeTest {
         assertArrayEquals(large, Files.readAllBytes(root.resolve("f")));
     }
 
+    @Test
+    void makesFilesWithoutANameAndNamesThem() throws Exception {
+        FuseMessage tmpfile =
+                fs.message(FUSE_TMPFILE, ROOT).u32(O_RDWR).u32(0640).u32(0).u32(0);
+        FuseAnswer made = fs.call(tmpfile.text(""), 144);
+        assumeTrue(made.error() != -Errno.EOPNOTSUPP, "O_TMPFILE on this file system");
+        long node = entry(made);
+        assertEquals(3, fs.write(node, made.u64(128), 0, "abc".getBytes(UTF_8)).u32(0));
+        try (Stream<Path> all = Files.list(root)) {
+            assertEquals(0, all.count());
+        }
+        assertEquals(node, entry(fs.call(fs.message(FUSE_LINK, ROOT).u64(node).text("named"), 128)));
+        assertEquals("abc", Files.readString(root.resolve("named")));
+        FuseMessage never = fs.message(FUSE_TMPFILE, ROOT).u32(O_RDWR | 0x80).u32(0600);
+        long unnamed = entry(fs.call(never.u32(0).u32(0).text(""), 144));
+        FuseAnswer refused = fs.call(fs.message(FUSE_LINK, ROOT).u64(unnamed).text("other"), 128);
+        assertEquals(-Errno.ENOENT, refused.error(), "O_EXCL: it never gets a name");
+    }
+
+    // hostile-driver.md row 35
     @Test
     void makesNodesButNoDevices() throws Exception {
         assertEquals(0, mknod("fifo", 0x1000 | 0600, 0));

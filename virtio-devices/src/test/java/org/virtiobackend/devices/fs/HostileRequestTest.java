@@ -24,7 +24,7 @@ import org.virtiobackend.devices.fs.fuse.FuseOpcode;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.posix.Errno;
 
-/** What a hostile driver sends (classes 20, 29, 30, 33, 34): each request is refused by itself, and the device goes on. */
+/** What a hostile driver sends (hostile-driver.md rows 20, 29, 30, 33, 34): each request is refused by itself, and the device goes on. */
 class HostileRequestTest {
     @TempDir
     private Path directory;
@@ -51,6 +51,7 @@ class HostileRequestTest {
         }
     }
 
+    // hostile-driver.md row 30
     @ParameterizedTest
     @ValueSource(strings = {".", "..", "/", "../secret", "d/../../secret", "/etc/passwd", "f/", "d/x", ""})
     void namesAreOneComponent(String name) throws Exception {
@@ -78,6 +79,7 @@ class HostileRequestTest {
         }
     }
 
+    // hostile-driver.md row 30
     @Test
     void namesEndAndAreNotTooLong() throws Exception {
         assertEquals(-Errno.ENAMETOOLONG, fs.lookup(ROOT, "x".repeat(256)).error());
@@ -103,6 +105,7 @@ class HostileRequestTest {
                         .error());
     }
 
+    // hostile-driver.md row 33
     @Test
     void forgedNodesAndHandlesNameNothing() throws Exception {
         long node = fs.node(ROOT, "f");
@@ -127,6 +130,7 @@ class HostileRequestTest {
         assertEquals(-Errno.EBADF, fs.release(node, fh).error());
     }
 
+    // hostile-driver.md row 31: what is there is judged by itself, not by its name
     @Test
     void filesAreNoDirectoriesAndLinksAreNotFollowed() throws Exception {
         Files.createSymbolicLink(root.resolve("out"), directory.resolve("secret"));
@@ -149,6 +153,7 @@ class HostileRequestTest {
         return message;
     }
 
+    // hostile-driver.md row 29
     @Test
     void specialFilesAreNeverOpened() throws Exception {
         for (int type : new int[] {0x1000, 0xc000}) {
@@ -171,6 +176,21 @@ class HostileRequestTest {
         }
     }
 
+    // hostile-driver.md row 33
+    @Test
+    void manyLookupsAreTakenBackByOneForget() throws Exception {
+        long node = fs.node(ROOT, "f");
+        for (int i = 1; i < 50_000; i++) {
+            assertEquals(node, fs.lookup(ROOT, "f").u64(0));
+        }
+        fs.forget(node, 49_999);
+        assertEquals(0, fs.getattr(node).error(), "one is left");
+        fs.forget(node, 1);
+        assertEquals(-Errno.ESTALE, fs.getattr(node).error());
+        assertEquals(1, fs.server.inodeCount());
+    }
+
+    // hostile-driver.md row 33
     @Test
     void forgettingMoreThanWasToldForgetsOnce() throws Exception {
         long node = fs.node(ROOT, "f");
@@ -183,6 +203,7 @@ class HostileRequestTest {
         assertEquals(1, fs.server.inodeCount());
     }
 
+    // hostile-driver.md row 34
     @Test
     void aBatchForgetsNoMoreThanItCarries() throws Exception {
         long node = fs.node(ROOT, "f");
@@ -214,6 +235,7 @@ class HostileRequestTest {
         assertEquals(0, fs.getattr(beyond).error(), "not one of so many");
     }
 
+    // hostile-driver.md row 33
     @Test
     void thereAreSoManyNodesAndHandlesAndNoMore() throws Exception {
         for (int i = 0; i < 100; i++) {
@@ -238,6 +260,7 @@ class HostileRequestTest {
         assertEquals(1, fs.server.inodeCount());
     }
 
+    // hostile-driver.md row 34
     @Test
     void aRequestThatCannotBeAnsweredIsNotBegun() throws Exception {
         for (int opcode = 1; opcode < FuseOpcode.COUNT; opcode++) {
@@ -258,6 +281,7 @@ class HostileRequestTest {
         assertFalse(Files.exists(root.resolve("made")));
     }
 
+    // hostile-driver.md row 20
     @Test
     void aRequestThatIsTooShortIsRefused() throws Exception {
         for (int opcode = 1; opcode < FuseOpcode.COUNT; opcode++) {
@@ -288,6 +312,7 @@ class HostileRequestTest {
         assertEquals(-Errno.EINVAL, fs.await(fs.requests).error());
     }
 
+    // hostile-driver.md row 34
     @Test
     void sizesAreNotBelieved() throws Exception {
         long node = fs.node(ROOT, "f");

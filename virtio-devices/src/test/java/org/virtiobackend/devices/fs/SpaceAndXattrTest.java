@@ -8,13 +8,14 @@ import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.UserDefinedFileAttributeView;
 import java.util.List;
 import java.util.stream.Stream;
-import java.nio.file.attribute.UserDefinedFileAttributeView;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
+import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.XattrMap;
 import org.virtiobackend.posix.Errno;
@@ -212,6 +213,35 @@ class SpaceAndXattrTest {
         // CVE-2021-20263: the host does not know that this is a capability
         fs.write(node, fs.handle(node, O_RDWR), 0, new byte[1]);
         assertEquals(-Errno.ENODATA, getxattr(node, "security.capability", 100).error());
+    }
+
+    // hostile-driver.md row 32
+    @Test
+    void everyChangeDropsACapabilityThatTheHostDoesNotKnow() throws Exception {
+        start(PassthroughOptions.defaults().withXattrs(XattrMap.prefixed("user.guest.")));
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_RDWR);
+        FuseMessage setSize =
+                fs.message(FUSE_SETATTR, node).u32(8).u32(0).u64(0).u64(1).bytes(new byte[64]);
+        List<FuseMessage> changes = List.of(
+                fs.message(FUSE_OPEN, node).u32(O_RDWR | 0x200).u32(0),
+                fs.message(FUSE_FALLOCATE, node).u64(fh).u64(0).u64(10).u64(0),
+                fs.message(FUSE_COPY_FILE_RANGE, node)
+                        .u64(fh)
+                        .u64(0)
+                        .u64(node)
+                        .u64(fh)
+                        .u64(4096)
+                        .u64(10)
+                        .u64(0),
+                setSize);
+        for (FuseMessage change : changes) {
+            assertEquals(0, setxattr(node, "security.capability", "cap"));
+            FuseAnswer answer = fs.call(change, 128);
+            assertEquals(0, answer.error());
+            assertEquals(
+                    -Errno.ENODATA, getxattr(node, "security.capability", 100).error());
+        }
     }
 
     private List<String> listed(long node) throws Exception {
