@@ -39,13 +39,19 @@ fs_start() {
 }
 
 fs_start_java() {
-  local id=$1 directory=$2 tag=$3 socket=$LAB_RUN/$1.sock err=$LAB_RUN/$1.backend-err
-  spawn "$LAB_RUN/$id.backend-out" "$err" "$BACKEND_LAUNCHER" fs "--socket-path=$socket" "--shared-dir=$directory" "--tag=$tag" "${FS_JAVA_OPTIONS[@]}" \
+  local id=$1 socket=$LAB_RUN/$1.sock
+  fs_as_user "$2"
+  backend_spawn "$id" "$socket" fs "--socket-path=$socket" "--shared-dir=$2" "--tag=$3" "${FS_JAVA_OPTIONS[@]}" \
     "--stats-file=$LAB_RUN/$id.stats.json" "${@:4}" "${BACKEND_EXTRA[@]}"
-  wait_line "$err" '^listening on ' "${LAB_BACKEND_START_SECONDS:-300}" "$SPAWNED" || fail "the backend does not listen: $(tail -n 3 "$err")"
-  BACKEND_PID=$(java_process "$SPAWNED")
-  BACKEND_PIDS["$id"]=$BACKEND_PID
-  DEVICE_ARGS+=(-device "{\"driver\":\"vfio-user-pci\",\"id\":\"$id\",\"socket\":{\"path\":\"$(inside "$socket")\",\"type\":\"unix\"}}")
+  backend_attach "$id" "$socket"
+}
+
+# fs_as_user DIRECTORY: with LAB_USER the directory is that user's, who serves it with no privilege. The lab has to be where that user can reach it.
+fs_as_user() {
+  [[ -n ${LAB_USER:-} ]] || return 0
+  chown "$LAB_USER" "$LAB_RUN" "$1"
+  BACKEND_RUNNER=(setpriv --reuid "$LAB_USER" --regid "$(id -g "$LAB_USER")" --clear-groups --no-new-privs --)
+  "${BACKEND_RUNNER[@]}" test -w "$1" || cannot "user $LAB_USER cannot reach $1 (VIRTIO_BACKEND_LAB names another place)"
 }
 
 # It lives in the chroot as QEMU does, with /proc, and goes on into the shared directory as its own root.
