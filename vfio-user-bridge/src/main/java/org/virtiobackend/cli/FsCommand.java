@@ -100,7 +100,7 @@ public final class FsCommand extends ServingCommand {
             paramLabel = "MODE",
             defaultValue = "auto",
             description = "landlock: what serves the guest reaches no files but the shared ones; none; or auto:"
-                    + " landlock where the kernel has it (default). Not with serve --config")
+                    + " landlock where the kernel has it (default), but not beside devices of other types")
     private Sandbox sandbox;
 
     @Option(names = "--allow-direct-io", description = "O_DIRECT in the guest is O_DIRECT on the host")
@@ -160,36 +160,14 @@ public final class FsCommand extends ServingCommand {
     }
 
     @Override
-    void serve() throws BadInputException, IOException {
-        FsExport export = export();
-        if (sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() >= FsSandbox.RENAMES) {
-            serveShutIn(export);
-        } else {
-            ServerProcess.serve(service(export));
-        }
-    }
-
-    @Override
     Service service() throws BadInputException, IOException {
-        return service(export());
-    }
-
-    private void serveShutIn(FsExport export) throws BadInputException, IOException {
-        FsSandbox shutIn;
-        try {
-            shutIn = FsSandbox.enter(export.root(), readOnly, deviceNodes);
-        } catch (IOException e) {
-            export.close();
-            throw new BadInputException("--sandbox=" + sandbox + ": " + e.getMessage());
-        }
-        try (shutIn) {
-            ServerProcess.serve(service(export), shutIn);
-        }
-    }
-
-    /** The high-priority queue needs no thread of its own. */
-    private Service service(FsExport export) {
-        return new Service(export, serveOptions, queues);
+        FsExport export = export();
+        boolean shutIn =
+                sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() >= FsSandbox.RENAMES;
+        FsSandbox.Tree tree =
+                new FsSandbox.Tree(export.root(), readOnly, deviceNodes, sandbox == Sandbox.landlock);
+        // the high-priority queue needs no thread of its own
+        return new Service(export, serveOptions, queues, shutIn ? tree : null);
     }
 
     @Override

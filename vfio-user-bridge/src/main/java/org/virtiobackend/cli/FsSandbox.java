@@ -6,6 +6,8 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
 import java.util.TimeZone;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -20,7 +22,7 @@ import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.Landlock;
 
 /**
- * A thread that reaches no files but those beneath the shared directory, with what the options say, and the Java installation for
+ * A thread that reaches no files but those beneath shared directories, with what the options say, and the Java installation for
  * reading; nor do the threads that tasks start here. The others are as before: they look after the socket and the statistics, and do
  * nothing for a guest.
  */
@@ -45,22 +47,55 @@ final class FsSandbox implements Executor, AutoCloseable {
     private static final String[] SYSTEM = {"/usr/lib", "/lib", "/lib64", "/proc", "/sys"};
     private static final String[] DEVICES = {"/dev/null", "/dev/urandom", "/dev/random"};
 
+    /**
+     * What threads that serve a directory may do.
+     *
+     * @param root an O_PATH descriptor of it; stays its owner's
+     * @param required rather nothing is served than without a sandbox
+     */
+    record Tree(Fd root, boolean readOnly, boolean deviceNodes, boolean required) {
+        long access() {
+            return readOnly ? READ : CHANGE | (deviceNodes ? MAKE_BLOCK : 0);
+        }
+    }
+
     private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> new Thread(task, "shut-in"));
 
     private FsSandbox() {}
 
     /**
+     * The sandbox for all that a process serves, or null: something has to reach other files.
+     *
+     * @throws BadInputException it is required and cannot be had
+     */
+    static FsSandbox of(List<Service> services) throws BadInputException {
+        List<Tree> trees =
+                services.stream().map(Service::tree).filter(Objects::nonNull).toList();
+        boolean required = trees.stream().anyMatch(Tree::required);
+        if (trees.size() < services.size()) {
+            if (required) {
+                throw new BadInputException("--sandbox=landlock: not in one process with devices that need other files");
+            }
+            return null;
+        }
+        try {
+            return enter(trees);
+        } catch (IOException e) {
+            throw new BadInputException("--sandbox=" + (required ? "landlock" : "auto") + ": " + e.getMessage());
+        }
+    }
+
+    /**
      * Starts the thread and shuts it in, for good.
      *
-     * @param shared an O_PATH descriptor of the shared directory
      * @throws IOException the kernel refuses
      */
-    static FsSandbox enter(Fd shared, boolean readOnly, boolean deviceNodes) throws IOException {
+    static FsSandbox enter(List<Tree> trees) throws IOException {
         TimeZone.getDefault(); // reads a file that cannot be read later
         FsSandbox sandbox = new FsSandbox();
         try {
             sandbox.run(() -> {
-                restrict(shared, readOnly ? READ : CHANGE | (deviceNodes ? MAKE_BLOCK : 0));
+                restrict(trees);
                 return null;
             });
             return sandbox;
@@ -70,9 +105,11 @@ final class FsSandbox implements Executor, AutoCloseable {
         }
     }
 
-    private static void restrict(Fd shared, long access) throws ErrnoException {
+    private static void restrict(List<Tree> trees) throws ErrnoException {
         try (Landlock landlock = Landlock.create()) {
-            landlock.allow(shared, access);
+            for (Tree tree : trees) {
+                landlock.allow(tree.root(), tree.access());
+            }
             allowJava(landlock);
             landlock.restrict();
         }

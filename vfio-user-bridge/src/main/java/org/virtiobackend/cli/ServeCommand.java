@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.virtiobackend.virtio.device.worker.WorkerPool;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -56,9 +55,7 @@ public final class ServeCommand implements CliCommand {
             services.forEach(service -> service.export().close());
             throw e;
         }
-        try (ServerProcess process = new ServerProcess(services, workers(parsed, services), parsed.statsFile())) {
-            process.run();
-        }
+        ServerProcess.serve(services, threads(parsed, services), pollMicros(parsed, services), parsed.statsFile());
         return ExitStatus.OK;
     }
 
@@ -70,18 +67,20 @@ public final class ServeCommand implements CliCommand {
         }
     }
 
-    private static WorkerPool workers(ServeConfig config, List<Service> services) throws IOException {
+    private static int threads(ServeConfig config, List<Service> services) {
         int queues = services.stream().mapToInt(Service::queues).sum();
-        int threads = config.workers() != null
+        return config.workers() != null
                 ? config.workers()
                 : Math.min(queues, Runtime.getRuntime().availableProcessors());
-        // Who polls longest by default has the most to lose from sleeping workers.
-        long poll = config.pollMicros() != null
+    }
+
+    /** Who polls longest by default has the most to lose from sleeping workers. */
+    private static long pollMicros(ServeConfig config, List<Service> services) {
+        return config.pollMicros() != null
                 ? config.pollMicros()
                 : services.stream()
                         .mapToLong(service -> service.options().pollMicros())
                         .max()
                         .orElseThrow();
-        return new WorkerPool(threads, poll);
     }
 }

@@ -27,15 +27,6 @@ final class ServerProcess implements AutoCloseable {
     private final List<Listener> listeners = new ArrayList<>();
     private final CountDownLatch stop = new CountDownLatch(1);
 
-    /**
-     * @param services taken over, at least one
-     * @param workers taken over; shared by all of them
-     * @param statsFile null: no statistics are written
-     */
-    ServerProcess(List<Service> services, WorkerPool workers, String statsFile) {
-        this(services, workers, statsFile, Runnable::run);
-    }
-
     private ServerProcess(List<Service> services, WorkerPool workers, String statsFile, Executor starter) {
         this.services = List.copyOf(services);
         this.workers = workers;
@@ -45,35 +36,53 @@ final class ServerProcess implements AutoCloseable {
 
     /** Serves one export with the workers and the statistics its options ask for; returns as {@link #run} does. */
     static void serve(Service service) throws BadInputException, IOException {
-        serve(service, Runnable::run);
+        ServeOptions options = service.options();
+        serve(List.of(service), options.workers(service.queues()), options.pollMicros(), options.statsFile());
     }
 
     /**
-     * The same, where the threads that serve inherit what another thread may do. Sockets and statistics stay with this one.
+     * Serves several. The threads that do are shut in if no service needs files but its own; sockets and statistics stay with the
+     * calling thread.
      *
-     * @param starter runs what starts these threads, before it returns
+     * @param services taken over, at least one
+     * @param statsFile null: no statistics are written
      */
-    static void serve(Service service, Executor starter) throws BadInputException, IOException {
-        ServeOptions options = service.options();
-        int threads = options.workers(service.queues());
+    static void serve(List<Service> services, int threads, long pollMicros, String statsFile)
+            throws BadInputException, IOException {
+        FsSandbox sandbox;
+        try {
+            sandbox = FsSandbox.of(services);
+        } catch (BadInputException e) {
+            services.forEach(service -> service.export().close());
+            throw e;
+        }
+        try (sandbox) {
+            Executor starter = sandbox == null ? Runnable::run : sandbox;
+            WorkerPool workers = startWorkers(starter, threads, pollMicros);
+            try (ServerProcess process = new ServerProcess(services, workers, statsFile, starter)) {
+                process.run();
+            }
+        }
+    }
+
+    private static WorkerPool startWorkers(Executor starter, int threads, long pollMicros) throws IOException {
         CompletableFuture<WorkerPool> workers = new CompletableFuture<>();
         starter.execute(() -> {
             try {
-                workers.complete(new WorkerPool(threads, options.pollMicros()));
+                workers.complete(new WorkerPool(threads, pollMicros));
             } catch (IOException e) {
                 workers.completeExceptionally(e);
             }
         });
-        try (ServerProcess process =
-                new ServerProcess(List.of(service), workers.join(), options.statsFile(), starter)) {
-            process.run();
+        try {
+            return workers.join();
         } catch (CompletionException e) {
             throw new IOException(e.getCause().getMessage(), e);
         }
     }
 
     /** Serves; returns when a signal has asked for the end and everything is done and durable. */
-    void run() throws BadInputException, IOException {
+    private void run() throws BadInputException, IOException {
         Signals.handle("TERM", stop::countDown);
         Signals.handle("INT", stop::countDown);
         for (Service service : services) {

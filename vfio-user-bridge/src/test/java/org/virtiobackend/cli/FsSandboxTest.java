@@ -55,7 +55,7 @@ class FsSandboxTest {
     /** Runs something in a thread that is shut in. */
     private void shutIn(boolean readOnly, Body body) throws Exception {
         try (Fd root = FileIo.open(shared.toString(), DirectoryIo.O_PATH, 0);
-                FsSandbox sandbox = FsSandbox.enter(root, readOnly, false)) {
+                FsSandbox sandbox = FsSandbox.enter(List.of(new FsSandbox.Tree(root, readOnly, false, true)))) {
             sandbox.execute(() -> {
                 try {
                     body.run(root);
@@ -249,6 +249,47 @@ class FsSandboxTest {
                 0,
                 share.call(unlock.u64(0).u64(9).u32(2).u32(1).u32(0).u32(0), 0).error());
         assertEquals(0, share.await(share.requests()).error());
+    }
+
+    @Test
+    void directoriesOfOneProcessAreShutInTogether() throws Exception {
+        Path second = Files.createDirectory(directory.resolve("second"));
+        Path config = Files.writeString(
+                directory.resolve("config"),
+                ("{'devices': [{'type': 'fs', 'tag': 'a', 'socket-path': 'DIR/a', 'shared-dir': 'DIR/shared'},"
+                                + " {'type': 'fs', 'tag': 'b', 'socket-path': 'DIR/b', 'shared-dir': 'DIR/second',"
+                                + " 'read-only': true}]}")
+                        .replace('\'', '"')
+                        .replace("DIR", directory.toString()));
+        Files.createDirectory(second.resolve("d"));
+        try (BackendProcess backend = BackendProcess.start(List.of("serve", "--config=" + config))) {
+            try (EmbeddedShare a = EmbeddedShare.attach(directory.resolve("a").toString());
+                    EmbeddedShare b =
+                            EmbeddedShare.attach(directory.resolve("b").toString())) {
+                assertEquals(0, a.create(ROOT, "made", 0600).error());
+                long d = b.node(ROOT, "d");
+                assertEquals(0, b.opendir(d).error());
+                Files.move(second.resolve("d"), directory.resolve("outside/d"));
+                assertEquals(-Errno.EACCES, b.opendir(d).error());
+            }
+            assertEquals(0, backend.stop());
+        }
+    }
+
+    @Test
+    void aSandboxThatIsRequiredIsNotLeftOutInSilence() throws Exception {
+        Path config = Files.writeString(
+                directory.resolve("config"),
+                ("{'devices': [{'type': 'fs', 'tag': 'a', 'socket-path': 'DIR/a', 'shared-dir': 'DIR/shared',"
+                                + " 'sandbox': 'landlock'}, {'type': 'blk', 'socket-path': 'DIR/b', 'image': 'ram:1M'}]}")
+                        .replace('\'', '"')
+                        .replace("DIR", directory.toString()));
+        CommandLineRun run = CommandLineRun.of("serve", "--config=" + config);
+        assertEquals(
+                List.of("virtio-backend serve: --sandbox=landlock: not in one process with devices that need other files"),
+                run.errLines());
+        assertEquals(2, run.status());
+        assertFalse(Files.exists(directory.resolve("a")));
     }
 
     /** Names of the threads that can still gain privileges, 0, or have given that up, 1: together with all else. */
