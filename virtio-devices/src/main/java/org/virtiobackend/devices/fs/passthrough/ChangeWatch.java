@@ -10,6 +10,7 @@ import org.virtiobackend.devices.fs.fuse.FuseReply;
 import org.virtiobackend.posix.DirectoryChanges;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
+import org.virtiobackend.posix.ProcFd;
 
 /**
  * What others change in the directories that a driver knows, as notifications that make it look again. Directories come and go with
@@ -22,6 +23,9 @@ public final class ChangeWatch implements AutoCloseable {
     private final DirectoryChanges changes;
     private final boolean alone;
     private final int limit;
+    /** With the lock held: control has no {@link FsThread}, whose making takes privileges away. */
+    private final ProcFd proc = new ProcFd();
+
     private final Map<ByteBuffer, Long> directories = new HashMap<>();
     private boolean complained;
 
@@ -52,11 +56,11 @@ public final class ChangeWatch implements AutoCloseable {
     /** A directory has become known; true when it is watched, and keeps its descriptor. */
     synchronized boolean add(Inode known) {
         byte[] key =
-                directories.size() < limit ? changes.watch(FsThread.current().proc(), known.fd()) : null;
+                directories.size() < limit ? changes.watch(proc, known.fd()) : null;
         if (key == null) {
             if (!complained) {
                 complained = true;
-                LOG.warn("not all directories can be watched for changes by others (fs.fanotify.max_user_marks)");
+                LOG.warn("not all directories can be watched for changes by others");
             }
             return false;
         }
@@ -67,7 +71,7 @@ public final class ChangeWatch implements AutoCloseable {
     /** A directory that was watched is forgotten. */
     synchronized void remove(Inode known) {
         if (directories.values().remove(known.id())) {
-            changes.unwatch(FsThread.current().proc(), known.fd());
+            changes.unwatch(proc, known.fd());
         }
     }
 
