@@ -72,6 +72,9 @@ class NotificationTest {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
         FuseAnswer message;
         while ((message = fs.notifications.poll(fs.order)) == null) {
+            if (fs.failure.isDone()) {
+                throw new AssertionError("the device failed", fs.failure.join());
+            }
             assertTrue(System.nanoTime() < deadline, "a notification in time");
             Thread.onSpinWait();
         }
@@ -173,9 +176,13 @@ class NotificationTest {
         fs.notifications.post(BUFFERS, MAX_BYTES);
         List<String> wanted = new ArrayList<>(
                 List.of("entry " + ROOT + " f", "inode " + f + " all", "entry " + ROOT + " d", "inode " + d + " all"));
+        int n = 0;
+        try {
         while (!wanted.isEmpty()) {
             wanted.remove(text(heard()));
+            n++;
         }
+        } finally { System.err.println("DEBUG " + n + " " + wanted + " " + fs.notifications.posted()); }
     }
 
     @Test

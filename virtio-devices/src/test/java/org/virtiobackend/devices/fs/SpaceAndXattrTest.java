@@ -34,7 +34,9 @@ class SpaceAndXattrTest {
 
     @AfterEach
     void stop() {
-        fs.close();
+        if (fs != null) {
+            fs.close();
+        }
     }
 
     @Test
