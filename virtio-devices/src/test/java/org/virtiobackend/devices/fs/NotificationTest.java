@@ -9,6 +9,8 @@ import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
@@ -159,6 +161,28 @@ class NotificationTest {
         for (int i = 1; i < 10; i++) {
             assertTrue(all.contains("entry " + ROOT + " n" + i), all.toString());
         }
+    }
+
+    @Test
+    void whenTooMuchHappensEverythingIsLookedAtAgain() throws Exception {
+        int most = Integer.parseInt(Files.readString(Path.of("/proc/sys/fs/fanotify/max_queued_events"))
+                .strip());
+        assumeTrue(most <= 1 << 15, "this kernel keeps " + most + " events");
+        serve(Notifications.OTHERS, true);
+        long f = fs.node(ROOT, "f");
+        long d = fs.node(ROOT, "d");
+        // one that waits for a buffer keeps the rest in the kernel
+        host("i=0; while [ $i -lt " + (most + 2000) + " ]; do : >d/$i; i=$((i + 1)); done");
+        fs.notifications.post(BUFFERS, MAX_BYTES);
+        List<String> wanted = new ArrayList<>(
+                List.of("entry " + ROOT + " f", "inode " + f + " all", "entry " + ROOT + " d", "inode " + d + " all"));
+        int n = 0;
+        try {
+        while (!wanted.isEmpty()) {
+            wanted.remove(text(heard()));
+            n++;
+        }
+        } finally { System.err.println("DEBUG " + n + " " + wanted + " " + fs.notifications.posted()); }
     }
 
     @Test
