@@ -53,24 +53,24 @@ public final class ChangeWatch implements AutoCloseable {
         return changes.fd();
     }
 
-    /** A directory has become known; true when it is watched, and keeps its descriptor. */
-    synchronized boolean add(Inode known) {
-        byte[] key =
-                directories.size() < limit ? changes.watch(proc, known.fd()) : null;
+    /** A directory has become known: what its events will call it, or null when it cannot be watched. */
+    synchronized ByteBuffer add(Inode known) {
+        byte[] key = directories.size() < limit ? changes.watch(proc, known.fd()) : null;
         if (key == null) {
             if (!complained) {
                 complained = true;
                 LOG.warn("not all directories can be watched for changes by others");
             }
-            return false;
+            return null;
         }
-        directories.put(ByteBuffer.wrap(key), known.id());
-        return true;
+        ByteBuffer name = ByteBuffer.wrap(key);
+        directories.put(name, known.id());
+        return name;
     }
 
     /** A directory that was watched is forgotten. */
     synchronized void remove(Inode known) {
-        if (directories.values().remove(known.id())) {
+        if (directories.remove(known.watchKey, known.id())) {
             changes.unwatch(proc, known.fd());
         }
     }

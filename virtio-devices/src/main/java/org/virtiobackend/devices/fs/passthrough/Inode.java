@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.FileAttributes;
@@ -30,8 +31,8 @@ final class Inode extends Slot {
     Inode next;
     /** Whether it is found by its number; guarded by the table. */
     boolean listed;
-    /** Whether it is a directory that is watched for changes, and so keeps its descriptor; guarded by the table. */
-    boolean watched;
+    /** Of a directory that is watched for changes, and so keeps its descriptor: what events call it. Guarded by the table. */
+    ByteBuffer watchKey;
 
     /** @param name one component, NUL-terminated */
     record Place(long directory, byte[] name) {}
@@ -82,7 +83,7 @@ final class Inode extends Slot {
             used = false;
             return false;
         }
-        if (place == null || watched || !isOpen() || !freeze()) {
+        if (place == null || watchKey != null || !isOpen() || !freeze()) {
             return false;
         }
         int closing = fd;

@@ -58,7 +58,7 @@ final class InodeTable {
     }
 
     private void watch(Inode inode) {
-        inode.watched = watch != null && inode.isDirectory() && watch.add(inode);
+        inode.watchKey = watch != null && inode.isDirectory() ? watch.add(inode) : null;
     }
 
     /** The file of a node id, pinned and with a descriptor, or null: never known, forgotten, or not found any more. */
@@ -190,7 +190,7 @@ final class InodeTable {
             inode.lookups = all ? 0 : inode.lookups - times;
             if (all && byId.remove(nodeId)) {
                 delete(inode);
-                if (inode.watched && watch != null) {
+                if (inode.watchKey != null && watch != null) {
                     watch.remove(inode);
                 }
             }
