@@ -24,9 +24,7 @@ import org.virtiobackend.virtio.device.io.IoPool;
 public final class VirtioFsDevice implements VirtioDevice {
     public static final long VIRTIO_FS_F_NOTIFICATION = 1; // virtio 1.4 5.11.3
 
-    // Queue 0 is for requests of high priority. Queue 1 is for notifications if those are negotiated, and otherwise the
-    // first of the
-    // request queues, which are the rest: virtio 1.4 5.11.2
+    // virtio 1.4 5.11.2: queue 0 is for high priority, queue 1 for notifications if they are negotiated, the rest for requests
     private static final int NOTIFICATION_QUEUE = 1;
     private static final int CONFIG_TAG = 0;
     private static final int CONFIG_NUM_REQUEST_QUEUES = 36;
@@ -66,6 +64,7 @@ public final class VirtioFsDevice implements VirtioDevice {
         return settings.notifies() ? VIRTIO_FS_F_NOTIFICATION : 0;
     }
 
+    /** Without the feature Linux, as anyone, takes queue 1 for requests, and leaves the last one alone. */
     @Override
     public int[] queueMaxSizes() {
         int[] sizes = new int[settings.queueCount()];
