@@ -30,6 +30,8 @@ import org.virtiobackend.posix.Landlock;
 class FsUserTest {
     private static final int NOBODY = 65534;
     private static final boolean ROOT_USER = "root".equals(System.getProperty("user.name"));
+    private static final List<String> AS_NOBODY =
+            List.of("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups", "--");
     private static final int S_IFIFO = 0x1000;
     private static final int S_IFCHR = 0x2000;
 
@@ -43,7 +45,9 @@ class FsUserTest {
 
     @BeforeEach
     void files() throws Exception {
-        assumeTrue(!ROOT_USER || runs(List.of("setpriv", "--version")), "as root this needs setpriv(1)");
+        List<String> trial = new ArrayList<>(AS_NOBODY);
+        trial.add("true");
+        assumeTrue(!ROOT_USER || runs(trial), "as root this needs setpriv(1) and leave to become nobody");
         shared = Files.createDirectory(directory.resolve("shared"));
         Files.writeString(shared.resolve("theirs"), "theirs");
         Files.setPosixFilePermissions(shared.resolve("theirs"), PosixFilePermissions.fromString("rw-r--r--"));
@@ -70,7 +74,8 @@ class FsUserTest {
         }
     }
 
-    private static boolean runs(List<String> command) throws InterruptedException {
+    /** Whether a command works here. */
+    static boolean runs(List<String> command) throws InterruptedException {
         try {
             return new ProcessBuilder(command)
                             .redirectErrorStream(true)
@@ -91,10 +96,7 @@ class FsUserTest {
                 "--tag=share",
                 "--xattr"));
         arguments.addAll(List.of(more));
-        List<String> runner = ROOT_USER
-                ? List.of("setpriv", "--reuid=" + NOBODY, "--regid=" + NOBODY, "--clear-groups", "--")
-                : List.of();
-        backend = BackendProcess.start(runner, ROOT_USER ? readableClassPath() : classPath(), arguments);
+        backend = BackendProcess.start(ROOT_USER ? AS_NOBODY : List.of(), ROOT_USER ? readableClassPath() : classPath(), arguments);
         share = EmbeddedShare.attach(directory.resolve("socket").toString());
     }
 
