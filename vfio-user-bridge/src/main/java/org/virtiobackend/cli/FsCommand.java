@@ -49,6 +49,7 @@ public final class FsCommand extends ServingCommand {
     }
 
     private static final String CAPABILITIES = "{\"type\": \"fs\", \"features\": [\"read-only\"]}";
+    private static final int MAX_DEFAULT_QUEUES = 8;
     private static final long DESCRIPTORS = 1_000_000;
     /** Files that a guest may know, with a descriptor or without: some 150 bytes each. */
     private static final int MAX_FILES = 4_000_000;
@@ -128,8 +129,12 @@ public final class FsCommand extends ServingCommand {
                     + " of Linux up to 7.3 does)")
     private boolean notifications;
 
-    @Option(names = "--queues", paramLabel = "N", defaultValue = "1", description = "request queues (default: 1)")
-    private int queues;
+    @Option(
+            names = "--queues",
+            paramLabel = "N",
+            description = "request queues; a processor of the guest that has its own hears of its own answers only"
+                    + " (default: one for each processor of the host, at most 8; 1 with a region)")
+    private Integer queues;
 
     @Option(
             names = "--queue-size",
@@ -167,7 +172,7 @@ public final class FsCommand extends ServingCommand {
         FsSandbox.Tree tree =
                 new FsSandbox.Tree(export.root(), readOnly, deviceNodes, sandbox == Sandbox.landlock);
         // the high-priority queue needs no thread of its own
-        return new Service(export, serveOptions, queues, shutIn ? tree : null);
+        return new Service(export, serveOptions, queues(), shutIn ? tree : null);
     }
 
     @Override
@@ -191,12 +196,20 @@ public final class FsCommand extends ServingCommand {
         return new FsExport(directory, new IoPool(ioThreads), settings, maxClients);
     }
 
+    private int queues() {
+        if (queues != null) {
+            return queues;
+        }
+        boolean region = serveOptions.policy() != ServeOptions.Policy.direct;
+        return region ? 1 : Math.min(MAX_DEFAULT_QUEUES, Runtime.getRuntime().availableProcessors());
+    }
+
     private FsSettings settings() throws BadInputException {
         if (tag == null) {
             throw new BadInputException("--tag is needed");
         }
         try {
-            return new FsSettings(tag, queues, queueSize, notifications());
+            return new FsSettings(tag, queues(), queueSize, notifications());
         } catch (IllegalArgumentException e) {
             throw new BadInputException(e.getMessage());
         }
