@@ -39,6 +39,8 @@ final class Worker implements Runnable {
     private int arrived;
 
     private long idleSince;
+    /** The last borrower has woken the worker. */
+    private boolean handedOver;
 
     private int waits;
     private long delayBefore;
@@ -142,6 +144,7 @@ final class Worker implements Runnable {
         // Work that keeps coming is for the worker, which can do better than sleep in between.
         boolean takeOver = more || naps.nanos() > 0 || idle.spinNanos() > 0;
         idleSince = System.nanoTime();
+        handedOver = takeOver;
         turn.giveBack(thread);
         if (takeOver) {
             wake.signal();
@@ -304,7 +307,10 @@ final class Worker implements Runnable {
             return;
         }
         await(limit);
-        noteIdle(System.nanoTime() - idleSince);
+        if (!handedOver) { // then it was not work of the driver that ended its sleep
+            noteIdle(System.nanoTime() - idleSince);
+        }
+        handedOver = false;
     }
 
     /** How long until a notification that was held back has to be sent, ns, or for ever. */

@@ -7,7 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -192,6 +198,55 @@ class BorrowedQueueTest {
                 client.submit(30);
                 client.awaitUsed(30);
             }
+        }
+    }
+
+    @Test
+    void workerSleepsOnWhenItsShareIsSeldomEnough() throws Exception {
+        pool = new WorkerPool(1, WorkerPool.ADAPTIVE);
+        try (Client client = client()) {
+            for (int i = 0; i < 1_000; i++) {
+                client.submit(1); // so often that it pays to poll
+                client.awaitUsed(1);
+            }
+            long sleeps;
+            do { // sooner or later; at first, or after a pause of this thread, it helps
+                long before = sleepsOf("worker-0");
+                for (int i = 0; i < 50; i++) {
+                    long start = System.nanoTime();
+                    while (System.nanoTime() - start < NapPolicy.BUSY_NANOS) {
+                        Thread.onSpinWait();
+                    }
+                    client.submit(1);
+                    client.awaitUsed(1);
+                }
+                sleeps = sleepsOf("worker-0") - before;
+            } while (sleeps > 10);
+        }
+    }
+
+    /** How many times a thread of this process has gone to sleep. */
+    private static long sleepsOf(String thread) throws IOException {
+        long sleeps = 0;
+        try (DirectoryStream<Path> tasks = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+            for (Path task : tasks) {
+                for (String line : linesOf(task, thread)) {
+                    if (line.startsWith("voluntary_ctxt_switches:")) {
+                        sleeps += Long.parseLong(line.split("\\s+")[1]);
+                    }
+                }
+            }
+        }
+        return sleeps;
+    }
+
+    /** Nothing for other threads, and for those that have just ended. */
+    private static List<String> linesOf(Path task, String thread) throws IOException {
+        try {
+            List<String> lines = Files.readAllLines(task.resolve("status"));
+            return lines.get(0).equals("Name:\t" + thread) ? lines : List.of();
+        } catch (NoSuchFileException e) {
+            return List.of();
         }
     }
 
