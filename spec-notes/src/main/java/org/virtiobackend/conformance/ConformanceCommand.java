@@ -48,7 +48,9 @@ public final class ConformanceCommand implements CliCommand {
     @Option(names = "--socket-path", paramLabel = "PATH", description = "where the device's server listens")
     private String socketPath;
 
-    @Option(names = "--list", description = "list the checks, those of --only if it is there, and the clauses they decide, and end")
+    @Option(
+            names = "--list",
+            description = "list the checks, those of --only if it is there, and the clauses they decide, and end")
     private boolean list;
 
     @Option(
@@ -106,10 +108,11 @@ public final class ConformanceCommand implements CliCommand {
     @Option(
             names = "--net-peer",
             paramLabel = "PEER",
-            description = "the other end of a network device's link: stream:PATH (connects there, or listens when nobody"
-                    + " does; frames as QEMU's -netdev stream has them), tap:INTERFACE (the host's side of the device's tap,"
-                    + " as root), or echo (what the device sends comes back to it)."
-                    + " Without it what the device does with frames is not observable")
+            description =
+                    "the other end of a network device's link: stream:PATH (connects there, or listens when nobody"
+                            + " does; frames as QEMU's -netdev stream has them), tap:INTERFACE (the host's side of the device's tap,"
+                            + " as root), or echo (what the device sends comes back to it)."
+                            + " Without it what the device does with frames is not observable")
     private String netPeer;
 
     @Option(names = "--verbose", description = "a line for each clause")

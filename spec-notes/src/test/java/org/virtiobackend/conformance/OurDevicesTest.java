@@ -213,7 +213,10 @@ class OurDevicesTest {
                     .toList();
             assertTrue(unseen.size() > 50);
             for (ClauseResult clause : unseen) {
-                assertEquals(Verdict.NOT_OBSERVABLE, clause.verdict(), clause.clause().id());
+                assertEquals(
+                        Verdict.NOT_OBSERVABLE,
+                        clause.verdict(),
+                        clause.clause().id());
                 assertTrue(clause.detail().contains("--net-peer"), clause.detail());
             }
         }

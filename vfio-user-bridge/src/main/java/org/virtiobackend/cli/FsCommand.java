@@ -89,8 +89,9 @@ public final class FsCommand extends ServingCommand {
     @Option(
             names = "--xattrmap",
             paramLabel = "RULES",
-            description = "which extended attributes of the host are the guest's, by rules as virtiofsd has them:"
-                    + " :prefix|ok|bad|unsupported:client|server|all:KEY:PREPEND: or :map:KEY:PREPEND: (implies --xattr)")
+            description =
+                    "which extended attributes of the host are the guest's, by rules as virtiofsd has them:"
+                            + " :prefix|ok|bad|unsupported:client|server|all:KEY:PREPEND: or :map:KEY:PREPEND: (implies --xattr)")
     private String xattrRules;
 
     @Option(names = "--posix-acl", description = "serve access control lists (implies --xattr)")
@@ -169,8 +170,7 @@ public final class FsCommand extends ServingCommand {
         FsExport export = export();
         boolean shutIn =
                 sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() >= FsSandbox.RENAMES;
-        FsSandbox.Tree tree =
-                new FsSandbox.Tree(export.root(), readOnly, deviceNodes, sandbox == Sandbox.landlock);
+        FsSandbox.Tree tree = new FsSandbox.Tree(export.root(), readOnly, deviceNodes, sandbox == Sandbox.landlock);
         // the high-priority queue needs no thread of its own
         return new Service(export, serveOptions, queues(), shutIn ? tree : null);
     }

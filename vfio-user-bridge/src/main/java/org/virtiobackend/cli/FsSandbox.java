@@ -74,7 +74,8 @@ final class FsSandbox implements Executor, AutoCloseable {
         boolean required = trees.stream().anyMatch(Tree::required);
         if (trees.size() < services.size()) {
             if (required) {
-                throw new BadInputException("--sandbox=landlock: not in one process with devices that need other files");
+                throw new BadInputException(
+                        "--sandbox=landlock: not in one process with devices that need other files");
             }
             return null;
         }

@@ -286,7 +286,8 @@ class FsSandboxTest {
                         .replace("DIR", directory.toString()));
         CommandLineRun run = CommandLineRun.of("serve", "--config=" + config);
         assertEquals(
-                List.of("virtio-backend serve: --sandbox=landlock: not in one process with devices that need other files"),
+                List.of(
+                        "virtio-backend serve: --sandbox=landlock: not in one process with devices that need other files"),
                 run.errLines());
         assertEquals(2, run.status());
         assertFalse(Files.exists(directory.resolve("a")));

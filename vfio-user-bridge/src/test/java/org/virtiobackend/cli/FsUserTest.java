@@ -96,7 +96,8 @@ class FsUserTest {
                 "--tag=share",
                 "--xattr"));
         arguments.addAll(List.of(more));
-        backend = BackendProcess.start(ROOT_USER ? AS_NOBODY : List.of(), ROOT_USER ? readableClassPath() : classPath(), arguments);
+        backend = BackendProcess.start(
+                ROOT_USER ? AS_NOBODY : List.of(), ROOT_USER ? readableClassPath() : classPath(), arguments);
         share = EmbeddedShare.attach(directory.resolve("socket").toString());
     }
 

@@ -44,9 +44,7 @@ public final class NetCoalescingChecks implements Chapter {
 
     private static int set(NetSession net, int queueAndReserved, int packets, int micros) throws IOException {
         return net.command(
-                VIRTIO_NET_CTRL_NOTF_COAL,
-                VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET,
-                data(queueAndReserved, packets, micros));
+                VIRTIO_NET_CTRL_NOTF_COAL, VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET, data(queueAndReserved, packets, micros));
     }
 
     private static int setAll(NetSession net, int kind, int packets, int micros) throws IOException {
@@ -57,10 +55,7 @@ public final class NetCoalescingChecks implements Chapter {
     /** 5.1.9.5 leaves open whether the parameters stand before or behind ack. */
     private static Parameters get(NetSession net, int queueAndReserved) throws IOException {
         byte[] in = net.query(
-                1 + PARAMETERS,
-                VIRTIO_NET_CTRL_NOTF_COAL,
-                VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET,
-                data(queueAndReserved));
+                1 + PARAMETERS, VIRTIO_NET_CTRL_NOTF_COAL, VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET, data(queueAndReserved));
         boolean refused = in[0] == VIRTIO_NET_ERR && in[PARAMETERS] != VIRTIO_NET_OK
                 || in[PARAMETERS] == VIRTIO_NET_ERR && in[0] != VIRTIO_NET_OK;
         boolean ackLast = in[0] != VIRTIO_NET_OK;

@@ -165,7 +165,8 @@ public final class NetFilterChecks implements Chapter {
         bench.about("NET-VLAN-DEV-01");
         NetSession net = NetSession.start(bench);
         for (int vlan : new int[] {1, VLAN, 4094}) {
-            bench.that(isTaggedDelivered(net, vlan) || bench.has(VIRTIO_NET_F_CTRL_VLAN), "VLAN " + vlan + " is dropped");
+            bench.that(
+                    isTaggedDelivered(net, vlan) || bench.has(VIRTIO_NET_F_CTRL_VLAN), "VLAN " + vlan + " is dropped");
         }
         if (!bench.has(VIRTIO_NET_F_CTRL_VLAN)) {
             return;
@@ -191,7 +192,8 @@ public final class NetFilterChecks implements Chapter {
         NetSession net = NetSession.start(bench);
         bench.changeConfiguration();
         if (!bench.reaches(() -> isAsked(bench))) {
-            bench.skip("NET-ANNOUNCE-DEV-01", "the change that was made does not make the device ask for announcements");
+            bench.skip(
+                    "NET-ANNOUNCE-DEV-01", "the change that was made does not make the device ask for announcements");
             return;
         }
         net.order(VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK);

@@ -171,9 +171,7 @@ final class NetFrames {
 
     /** Whether it is in a UDP tunnel as {@link #vxlan} makes it. */
     static boolean isTunnel(byte[] frame) {
-        return type(frame) == TYPE_IPV4
-                && protocol(frame) == UDP
-                && get16(frame, transportAt(false) + 2) == VXLAN_PORT;
+        return type(frame) == TYPE_IPV4 && protocol(frame) == UDP && get16(frame, transportAt(false) + 2) == VXLAN_PORT;
     }
 
     static byte[] payload(byte[] frame) {
@@ -199,8 +197,7 @@ final class NetFrames {
 
     /** Whether a check made it. */
     static boolean isOurs(byte[] frame) {
-        return frame.length >= ETHERNET
-                && Arrays.equals(frame, MAC_BYTES, 2 * MAC_BYTES, SENDER, 0, MAC_BYTES);
+        return frame.length >= ETHERNET && Arrays.equals(frame, MAC_BYTES, 2 * MAC_BYTES, SENDER, 0, MAC_BYTES);
     }
 
     /** Bytes that look random and are the same every time. */

@@ -108,7 +108,8 @@ public final class NetQueueChecks implements Chapter {
             net.arrive(NetPacket.complete(flow(flow)));
         }
         int came = 0;
-        while (came < FLOWS && bench.reachesSoon(() -> net.receiveQueue(1).ring().hasUsed())) {
+        while (came < FLOWS
+                && bench.reachesSoon(() -> net.receiveQueue(1).ring().hasUsed())) {
             came += net.poll() == null ? 0 : 1;
         }
         bench.equal(FLOWS, came, "frames received on the other queue while the first is reset");

@@ -73,7 +73,8 @@ public final class NetReceiveChecks implements Chapter {
         bench.equal(1, used, "number of buffers");
         if (bench.about("NET-RX-DEV-03")) {
             for (int i = 0; i < used - 1; i++) {
-                bench.equal(frame.sizes().get(i), frame.lengths().get(i), "used length of a buffer that is not the last");
+                bench.equal(
+                        frame.sizes().get(i), frame.lengths().get(i), "used length of a buffer that is not the last");
             }
             bench.that(true, "");
         }

@@ -321,7 +321,8 @@ final class NetSession {
         List<Integer> sizes = new ArrayList<>();
         for (int i = 0; i < buffers.size(); i++) {
             sizes.add(buffers.get(i).length());
-            bytes.writeBytes(buffers.get(i).get(0, (int) Math.min(lengths.get(i), buffers.get(i).length())));
+            bytes.writeBytes(buffers.get(i)
+                    .get(0, (int) Math.min(lengths.get(i), buffers.get(i).length())));
         }
         byte[] all = bytes.toByteArray();
         byte[] frame = Arrays.copyOfRange(all, Math.min(headerBytes, all.length), all.length);
@@ -329,8 +330,9 @@ final class NetSession {
         buffers.forEach(buffer -> post(pair, buffer));
         queue.go();
         NetPacket packet = NetPacket.read(head, frame);
-        bench.trace().add("received on queue " + queue.index() + ": " + packet + ", num_buffers " + numBuffers
-                + ", used lengths " + lengths);
+        bench.trace()
+                .add("received on queue " + queue.index() + ": " + packet + ", num_buffers " + numBuffers
+                        + ", used lengths " + lengths);
         return new Received(
                 pair, packet, numBuffers, header.getInt(12), header.getShort(16) & 0xffff, sizes, lengths, together);
     }
@@ -360,7 +362,8 @@ final class NetSession {
         Sent sent = control.put(new Request(out, room, (in, used) -> null), Shape.PLAIN, 0xa5);
         control.go();
         control.await(sent);
-        bench.trace().add("command " + group + "." + command + ": ack " + (sent.in().get()[0] & 0xff));
+        bench.trace()
+                .add("command " + group + "." + command + ": ack " + (sent.in().get()[0] & 0xff));
         return sent.in().get();
     }
 

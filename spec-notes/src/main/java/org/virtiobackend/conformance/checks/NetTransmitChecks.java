@@ -53,7 +53,9 @@ public final class NetTransmitChecks implements Chapter {
         bench.about("NET-TX-DEV-12");
         NetSession net = NetSession.start(bench);
         if (!bench.peer().isEcho()) {
-            bench.skip("NET-TX-DEV-12", "only a device that receives the frame itself could show its trust: --net-peer=echo");
+            bench.skip(
+                    "NET-TX-DEV-12",
+                    "only a device that receives the frame itself could show its trust: --net-peer=echo");
             return;
         }
         byte[] wrong = NetFrames.ip(false, NetFrames.TCP, 1, NetFrames.TCP_ACK, NetFrames.bytes(100, 2));
@@ -107,8 +109,7 @@ public final class NetTransmitChecks implements Chapter {
 
         /** A complete frame of several segments. */
         byte[] frame(int flow, int moreTcpFlags) {
-            return NetFrames.ip(
-                    six, protocol, flow, NetFrames.TCP_ACK | moreTcpFlags, NetFrames.bytes(PAYLOAD, flow));
+            return NetFrames.ip(six, protocol, flow, NetFrames.TCP_ACK | moreTcpFlags, NetFrames.bytes(PAYLOAD, flow));
         }
     }
 

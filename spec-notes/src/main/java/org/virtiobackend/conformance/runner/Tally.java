@@ -101,7 +101,8 @@ final class Tally {
             return plain(clause, Verdict.NOT_OBSERVABLE, "", clause.why(), 0);
         }
         if (clause.status() == Status.NOT_APPLICABLE && offered.test(clause.when())) {
-            return plain(clause, Verdict.NOT_OBSERVABLE, "", "there is no check for a device that offers this feature", 0);
+            return plain(
+                    clause, Verdict.NOT_OBSERVABLE, "", "there is no check for a device that offers this feature", 0);
         }
         if (clause.status() == Status.NOT_APPLICABLE) {
             return plain(clause, Verdict.NOT_APPLICABLE, "", clause.why(), 0);

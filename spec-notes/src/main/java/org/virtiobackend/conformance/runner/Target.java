@@ -9,8 +9,7 @@ package org.virtiobackend.conformance.runner;
  * @param changer makes it change its configuration, or null
  * @param peer the other end of a network device's link, or null; stays the caller's
  */
-public record Target(
-        String socketPath, long timeoutMillis, long quietMillis, ConfigChanger changer, NetPeer peer) {
+public record Target(String socketPath, long timeoutMillis, long quietMillis, ConfigChanger changer, NetPeer peer) {
     public static final long TIMEOUT_MILLIS = 3_000;
     public static final long QUIET_MILLIS = 10;
 

@@ -26,7 +26,9 @@ class NetFramesTest {
     })
     void hashesAsPublished(String input, String expected) {
         byte[] bytes = HexFormat.of().parseHex(input.replace(" ", ""));
-        assertEquals(expected, HexFormat.of().toHexDigits(NetHash.toeplitz(HexFormat.of().parseHex(KEY), bytes)));
+        assertEquals(
+                expected,
+                HexFormat.of().toHexDigits(NetHash.toeplitz(HexFormat.of().parseHex(KEY), bytes)));
     }
 
     @ParameterizedTest

@@ -96,10 +96,7 @@ class MutationTest {
         RunOptions options = new RunOptions(Glob.all(fault.clause()), 1, false, true, memory(catalogue, fault));
         try (DeviceUnderTest device =
                 new DeviceUnderTest(own, fault.kind(), false, fault.bending().get())) {
-            return runner
-                    .run(device.target(timeoutMillis, quietMillis), options, Progress.NONE)
-                    .clauses()
-                    .stream()
+            return runner.run(device.target(timeoutMillis, quietMillis), options, Progress.NONE).clauses().stream()
                     .filter(clause -> clause.verdict() == Verdict.FAIL)
                     .map(clause -> clause.clause().id())
                     .collect(Collectors.toSet());

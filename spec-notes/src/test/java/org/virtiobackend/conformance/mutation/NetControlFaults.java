@@ -88,7 +88,9 @@ final class NetControlFaults {
 
                     @Override
                     long read(int region, long offset, int length, long real) {
-                        return isRegister(region, offset, DEVICE + word) && length == 4 ? real ^ reads++ << shift : real;
+                        return isRegister(region, offset, DEVICE + word) && length == 4
+                                ? real ^ reads++ << shift
+                                : real;
                     }
                 };
             }
@@ -207,8 +209,10 @@ final class NetControlFaults {
                     }
                 }),
                 features("every address passes", "NET-MAC-DEV-04", f -> f & ~VIRTIO_NET_F_CTRL_RX),
-                features("tags need a table", "NET-VLAN-DEV-01", f ->
-                        (f & VIRTIO_NET_F_CTRL_VQ) != 0 ? f | VIRTIO_NET_F_CTRL_VLAN : f),
+                features(
+                        "tags need a table",
+                        "NET-VLAN-DEV-01",
+                        f -> (f & VIRTIO_NET_F_CTRL_VQ) != 0 ? f | VIRTIO_NET_F_CTRL_VLAN : f),
                 command("VLAN_ADD takes away", "NET-VLAN-DEV-02", c -> {
                     if (is(c, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD)) {
                         c.put(1, VIRTIO_NET_CTRL_VLAN_DEL);

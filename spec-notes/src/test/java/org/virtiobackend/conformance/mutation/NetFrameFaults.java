@@ -35,7 +35,9 @@ final class NetFrameFaults {
     private NetFrameFaults() {}
 
     static List<Fault> all() {
-        return java.util.stream.Stream.of(transmit(), buffers(), header()).flatMap(List::stream).toList();
+        return java.util.stream.Stream.of(transmit(), buffers(), header())
+                .flatMap(List::stream)
+                .toList();
     }
 
     private static Fault fault(String name, String clause, Supplier<Bending> bending) {

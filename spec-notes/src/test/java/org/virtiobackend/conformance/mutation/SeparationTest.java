@@ -45,10 +45,7 @@ class SeparationTest {
         RunOptions options = new RunOptions(Glob.all(only), 1, false, false, Set.of(MemoryKind.DIRECT));
         try (DeviceUnderTest device = new DeviceUnderTest(directory, null, false, bending)) {
             Runner runner = new Runner(ClauseCatalogue.load(), Checks.all(), Checks.probes());
-            return runner
-                    .run(device.target(TIMEOUT_MILLIS, QUIET_MILLIS), options, Progress.NONE)
-                    .clauses()
-                    .stream()
+            return runner.run(device.target(TIMEOUT_MILLIS, QUIET_MILLIS), options, Progress.NONE).clauses().stream()
                     .filter(clause -> clause.verdict() == Verdict.FAIL)
                     .map(clause -> clause.clause().id())
                     .collect(Collectors.toCollection(TreeSet::new));

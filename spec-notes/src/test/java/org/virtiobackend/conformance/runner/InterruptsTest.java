@@ -32,7 +32,11 @@ class InterruptsTest {
                                 connected.add(what);
                             }
                             assertTrue(
-                                    connected.stream().map(name -> name.substring(0, 11)).distinct().count() <= 1,
+                                    connected.stream()
+                                                    .map(name -> name.substring(0, 11))
+                                                    .distinct()
+                                                    .count()
+                                            <= 1,
                                     connected::toString);
                         }
                         return null;

@@ -88,7 +88,8 @@ public final class XattrMap {
                 end = rest.indexOf(separator, end + 1);
             }
             if (end < 0) {
-                throw new IllegalArgumentException("'" + rest + "' is not :TYPE:SCOPE:KEY:PREPEND: or :map:KEY:PREPEND:");
+                throw new IllegalArgumentException(
+                        "'" + rest + "' is not :TYPE:SCOPE:KEY:PREPEND: or :map:KEY:PREPEND:");
             }
             String[] fields = rest.substring(1, end).split(java.util.regex.Pattern.quote("" + separator), -1);
             String rule = rest.substring(0, end + 1);
@@ -110,15 +111,14 @@ public final class XattrMap {
     }
 
     private static Rule rule(String text, String[] fields) {
-        Kind kind =
-                switch (fields[0]) {
-                    case "prefix" -> Kind.PREFIX;
-                    case "ok" -> Kind.OK;
-                    case "bad" -> Kind.BAD;
-                    case "unsupported" -> Kind.UNSUPPORTED;
-                    default -> throw new IllegalArgumentException(
-                            "'" + text + "': the type is prefix, ok, bad, unsupported or map");
-                };
+        Kind kind = switch (fields[0]) {
+            case "prefix" -> Kind.PREFIX;
+            case "ok" -> Kind.OK;
+            case "bad" -> Kind.BAD;
+            case "unsupported" -> Kind.UNSUPPORTED;
+            default ->
+                throw new IllegalArgumentException("'" + text + "': the type is prefix, ok, bad, unsupported or map");
+        };
         boolean all = fields[1].equals("all");
         if (!all && !fields[1].equals("client") && !fields[1].equals("server")) {
             throw new IllegalArgumentException("'" + text + "': the scope is client, server or all");
@@ -127,7 +127,11 @@ public final class XattrMap {
             throw new IllegalArgumentException("'" + text + "': what is put in front has at most 64 bytes");
         }
         return new Rule(
-                kind, all || fields[1].equals("client"), all || fields[1].equals("server"), bytes(fields[2]), bytes(fields[3]));
+                kind,
+                all || fields[1].equals("client"),
+                all || fields[1].equals("server"),
+                bytes(fields[2]),
+                bytes(fields[3]));
     }
 
     private static void addMap(List<Rule> rules, String key, String prepend) {
@@ -176,7 +180,9 @@ public final class XattrMap {
     /** What is put in front of a name of the guest on the host; empty when it is kept as it is or not at all. */
     byte[] prefixOf(byte[] name) {
         for (Rule rule : rules) {
-            if (rule.ofGuest && new String(name, StandardCharsets.UTF_8).startsWith(new String(rule.key, StandardCharsets.UTF_8))) {
+            if (rule.ofGuest
+                    && new String(name, StandardCharsets.UTF_8)
+                            .startsWith(new String(rule.key, StandardCharsets.UTF_8))) {
                 return rule.kind == Kind.PREFIX ? rule.prepend : new byte[0];
             }
         }
