@@ -7,10 +7,12 @@ import java.util.List;
 import java.util.Map;
 import org.virtiobackend.conformance.runner.RawRing.Piece;
 import org.virtiobackend.conformance.runner.RawRing.Used;
+import org.virtiobackend.virtio.DeviceStatus;
 
 /** An enabled queue and the requests on it. One thread. */
 public final class LiveQueue {
     private static final int PREFILL = 0xa5;
+    private static final long LOOK_NANOS = 50_000_000;
 
     /**
      * How a request is divided.
@@ -43,6 +45,7 @@ public final class LiveQueue {
     private final boolean notificationData;
     private final Map<Integer, Used> returned = new HashMap<>();
     private int count;
+    private long lastLook = System.nanoTime();
 
     LiveQueue(Bench bench, int index, RawRing ring, int vector, long notifyOffset, int notifyValue, boolean data) {
         this.bench = bench;
@@ -150,10 +153,24 @@ public final class LiveQueue {
     /** The same for a chain that was written by {@link RawRing#chain}. */
     public Used await(int token) throws IOException {
         bench.await("the device uses the buffer", () -> {
+            boolean broken = looksBroken();
             collect();
+            if (broken && !returned.containsKey(token)) {
+                throw new CheckFailure("the device needs a reset and does not use the buffer");
+            }
             return returned.containsKey(token);
         });
         return returned.remove(token);
+    }
+
+    /** Whether the device has given up, so that there is nothing to wait for; looks from time to time only. */
+    private boolean looksBroken() throws IOException {
+        long now = System.nanoTime();
+        if (now - lastLook < LOOK_NANOS) {
+            return false;
+        }
+        lastLook = now;
+        return (bench.status() & DeviceStatus.DEVICE_NEEDS_RESET) != 0;
     }
 
     /** Takes everything that was returned so far; true when there was something. */
