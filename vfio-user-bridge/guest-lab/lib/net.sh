@@ -152,7 +152,7 @@ net_passt() {
     pivot_root . mnt
     shift
     exec /usr/sbin/chroot . /bin/sh -ec "umount -l /mnt; exec setpriv --reuid nobody --regid nogroup --clear-groups --no-new-privs \"\$@\"" sh "$@"
-  ' bash "$LAB_CHROOT" passt --foreground --socket "$(inside "$socket")" "${@:2}"
+  ' bash "$LAB_CHROOT" passt --foreground "--socket=$(inside "$socket")" "${@:2}"
   wait_line "$LAB_RUN/passt.err" '^You can now start' 20 "$SPAWNED" || fail "passt does not start: $(tail -n 2 "$LAB_RUN/passt.err")"
   NET_PASST=$(pgrep -P "$SPAWNED")
   NET_PASST_WAITER=$SPAWNED
