@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -117,9 +118,14 @@ class NetCommandTest {
         file.close();
     }
 
-    /** As somebody who may not administer the network: root is not, without its capabilities. */
+    /** Somebody who may not administer the network: root is not, without its capabilities. */
     private List<String> unprivileged(String... options) throws Exception {
-        List<String> command = new ArrayList<>();
+        return unprivileged(List.of(), options);
+    }
+
+    /** @param within what to run it by, before its capabilities are taken away */
+    private List<String> unprivileged(List<String> within, String... options) throws Exception {
+        List<String> command = new ArrayList<>(within);
         if (isRoot()) {
             command.addAll(List.of("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"));
         }
@@ -141,6 +147,17 @@ class NetCommandTest {
                 List.of("virtio-backend net: --backend: no interface " + TAP + ", and no permission to create it"
                         + " (ip tuntap add dev " + TAP + " mode tap user NAME)"),
                 unprivileged("--backend=tap:" + TAP));
+    }
+
+    @Test
+    void refusesTapsWhereTheirDeviceMayNotBeOpened() throws Exception {
+        assumeTrue(isRoot(), "as root");
+        Path closed = Files.createFile(directory.resolve("tun"));
+        Files.setPosixFilePermissions(closed, Set.of());
+        String bind = "mount --bind '" + closed + "' /dev/net/tun && exec \"$@\"";
+        assertEquals(
+                List.of("virtio-backend net: --backend: no permission to open /dev/net/tun (chmod 666 /dev/net/tun)"),
+                unprivileged(List.of("unshare", "--mount", "sh", "-c", bind, "sh"), "--backend=tap:" + TAP));
     }
 
     @Test

@@ -245,7 +245,8 @@ public final class TapBackend implements NetBackend {
 
     private static String reason(String name, int queues, boolean exists, ErrnoException e) {
         return switch (e.errno()) {
-            case Errno.EPERM, Errno.EACCES ->
+            case Errno.EACCES -> "no permission to open /dev/net/tun (chmod 666 /dev/net/tun)";
+            case Errno.EPERM ->
                 exists
                         ? "tap " + name + " belongs to another user (ip tuntap add dev " + name + " mode tap user NAME)"
                         : "no interface " + name + ", and no permission to create it (ip tuntap add dev " + name
