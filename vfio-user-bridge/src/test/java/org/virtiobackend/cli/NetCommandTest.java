@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
@@ -188,7 +190,9 @@ class NetCommandTest {
     void linkFollowsThePeerOfAStream() throws Exception {
         Path socket = directory.resolve("net.sock");
         Path peer = directory.resolve("peer.sock");
-        List<String> arguments = List.of("net", "--socket-path=" + socket, "--backend=stream:" + peer);
+        Path stats = directory.resolve("stats.json");
+        List<String> arguments =
+                List.of("net", "--socket-path=" + socket, "--backend=stream:" + peer, "--stats-file=" + stats);
         try (BackendProcess backend = BackendProcess.start(arguments)) {
             try (EmbeddedNic nic = EmbeddedNic.attach(socket.toString(), 64, 1514);
                     ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
@@ -196,11 +200,25 @@ class NetCommandTest {
                 listener.bind(UnixDomainSocketAddress.of(peer));
                 SocketChannel connected = listener.accept();
                 awaitLink(nic, true);
+                awaitCounters(stats, 1);
                 connected.close();
                 awaitLink(nic, false);
                 listener.accept().close();
             }
             assertEquals(0, backend.stop());
+        }
+    }
+
+    /** The device of the only client, as the statistics show it. */
+    private static void awaitCounters(Path stats, int linkUp) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        JsonNode device = null;
+        while (device == null || device.path("linkUp").asInt(-1) != linkUp) {
+            assertTrue(System.nanoTime() < deadline, "link " + linkUp + " in the statistics: " + device);
+            device = new ObjectMapper().readTree(stats.toFile()).path("devices").path(0);
+        }
+        for (String name : List.of("filtered", "receiveDropped", "transmitDropped", "malformed")) {
+            assertEquals(0, device.path(name).asInt(-1), name);
         }
     }
 
