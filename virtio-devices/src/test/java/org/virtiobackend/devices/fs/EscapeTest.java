@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
@@ -20,7 +21,10 @@ import org.virtiobackend.swiotlb.driver.DmaBuffer;
 
 /** A process of the host swaps directories for symbolic links that lead outside while a driver walks (hostile-driver.md row 31). */
 class EscapeTest {
-    private static final int ROUNDS = 5_000;
+    private static final int DEFAULT_ROUNDS = 5_000;
+    /** Walks of one test, two or three lookups each; 500,000 are a million lookups, in some minutes. */
+    private static final int ROUNDS = Integer.getInteger("escape.rounds", DEFAULT_ROUNDS);
+
     private static final int RENAME_EXCHANGE = 2;
 
     @TempDir
@@ -38,11 +42,18 @@ class EscapeTest {
         Files.writeString(root.resolve("file"), "inside!");
         Files.createSymbolicLink(root.resolve("y"), outside.resolve("f"));
         AtomicBoolean stop = new AtomicBoolean();
-        Thread swapper = new Thread(() -> swap(root, stop));
+        AtomicLong swaps = new AtomicLong();
+        Thread swapper = new Thread(() -> swap(root, stop, swaps));
         swapper.start();
         try (FsFixture fs = new FsFixture(root, PassthroughOptions.defaults())) {
+            long lookups = 0;
             for (int i = 0; i < ROUNDS; i++) {
-                walk(fs);
+                lookups += walk(fs);
+            }
+            String done = lookups + " lookups during " + swaps.get() + " swaps of two pairs";
+            assertTrue(lookups > ROUNDS && swaps.get() > 0, done);
+            if (ROUNDS > DEFAULT_ROUNDS) {
+                System.out.println(done);
             }
         } finally {
             stop.set(true);
@@ -55,11 +66,13 @@ class EscapeTest {
     }
 
     /** One walk to d/f, or to what is there at the time, and attempts to read, write and make there. */
-    private static void walk(FsFixture fs) throws Exception {
+    private static int walk(FsFixture fs) throws Exception {
+        int lookups = 2; // with that of CREATE
         FuseAnswer found = fs.lookup(ROOT, "d");
         if (found.error() == 0) {
             long node = found.u64(0);
             FuseAnswer file = fs.lookup(node, "f");
+            lookups++;
             if (file.error() == 0) {
                 touch(fs, file.u64(0));
                 fs.forget(file.u64(0), 1);
@@ -78,6 +91,7 @@ class EscapeTest {
             fs.release(existing.u64(0), existing.u64(128));
             fs.forget(existing.u64(0), 1);
         }
+        return lookups;
     }
 
     private static void touch(FsFixture fs, long node) throws Exception {
@@ -93,7 +107,7 @@ class EscapeTest {
         assertEquals(0, fs.write(node, fh, 0, "inside!".getBytes(UTF_8)).error());
     }
 
-    private static void swap(Path root, AtomicBoolean stop) {
+    private static void swap(Path root, AtomicBoolean stop, AtomicLong swaps) {
         NativeBuffer names = NativeBuffer.allocate(64);
         names.buffer().put(0, "d\0x\0file\0y\0".getBytes(UTF_8));
         long at = names.address();
@@ -101,6 +115,7 @@ class EscapeTest {
             while (!stop.get()) {
                 DirectoryIo.rename(fd.value(), at, fd.value(), at + 2, RENAME_EXCHANGE);
                 DirectoryIo.rename(fd.value(), at + 4, fd.value(), at + 9, RENAME_EXCHANGE);
+                swaps.incrementAndGet();
             }
         } catch (IOException e) {
             throw new AssertionError(e);
