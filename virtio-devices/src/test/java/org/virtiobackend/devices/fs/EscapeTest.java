@@ -21,7 +21,7 @@ import org.virtiobackend.swiotlb.driver.DmaBuffer;
 
 /** A process of the host swaps directories for symbolic links that lead outside while a driver walks (hostile-driver.md row 31). */
 class EscapeTest {
-    private static final int DEFAULT_ROUNDS = 5_000;
+    private static final int DEFAULT_ROUNDS = 2_000;
     /** Walks of one test, two or three lookups each; 500,000 are a million lookups, in some minutes. */
     private static final int ROUNDS = Integer.getInteger("escape.rounds", DEFAULT_ROUNDS);
 
