@@ -46,8 +46,8 @@ class FsUserTest {
     @BeforeEach
     void files() throws Exception {
         List<String> trial = new ArrayList<>(AS_NOBODY);
-        trial.add("true");
-        assumeTrue(!ROOT_USER || runs(trial), "as root this needs setpriv(1) and leave to become nobody");
+        trial.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-version"));
+        assumeTrue(!ROOT_USER || runs(trial), "as root this needs setpriv(1), and a Java that nobody can run");
         shared = Files.createDirectory(directory.resolve("shared"));
         Files.writeString(shared.resolve("theirs"), "theirs");
         Files.setPosixFilePermissions(shared.resolve("theirs"), PosixFilePermissions.fromString("rw-r--r--"));
