@@ -46,7 +46,8 @@ class FsUserTest {
     @BeforeEach
     void files() throws Exception {
         List<String> trial = new ArrayList<>(AS_NOBODY);
-        trial.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-version"));
+        trial.addAll(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-version"));
         assumeTrue(!ROOT_USER || runs(trial), "as root this needs setpriv(1), and a Java that nobody can run");
         shared = Files.createDirectory(directory.resolve("shared"));
         Files.writeString(shared.resolve("theirs"), "theirs");

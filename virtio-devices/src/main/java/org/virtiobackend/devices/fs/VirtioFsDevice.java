@@ -24,7 +24,8 @@ import org.virtiobackend.virtio.device.io.IoPool;
 public final class VirtioFsDevice implements VirtioDevice {
     public static final long VIRTIO_FS_F_NOTIFICATION = 1; // virtio 1.4 5.11.3
 
-    // virtio 1.4 5.11.2: queue 0 is for high priority, 1 for notifications if they are negotiated, the rest for requests
+    // virtio 1.4 5.11.2: queue 0 is for high priority, 1 for notifications if they are negotiated, the rest for
+    // requests
     private static final int NOTIFICATION_QUEUE = 1;
     private static final int CONFIG_TAG = 0;
     private static final int CONFIG_NUM_REQUEST_QUEUES = 36;
