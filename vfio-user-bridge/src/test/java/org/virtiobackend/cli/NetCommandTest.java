@@ -131,7 +131,8 @@ class NetCommandTest {
         if (isRoot()) {
             command.addAll(List.of("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"));
         }
-        command.addAll(List.of(System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1", "-cp"));
+        command.addAll(List.of(System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1"));
+        command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp")); // JDK 24 and later warn otherwise
         command.addAll(List.of(System.getProperty("java.class.path"), Main.class.getName(), "net"));
         command.add("--socket-path=" + directory.resolve("s"));
         command.addAll(List.of(options));
