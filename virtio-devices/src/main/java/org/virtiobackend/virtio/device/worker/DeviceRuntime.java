@@ -44,6 +44,7 @@ public final class DeviceRuntime implements DeviceContext {
     private final QueueStatistics[] statistics;
     private final AtomicReferenceArray<Coalescing> coalescing;
     private final AtomicBoolean failed = new AtomicBoolean();
+    private volatile boolean stopping;
     private final Object progress = new Object();
     private volatile QuiesceWaiter waiter;
     private volatile CommandThread commands = CommandThread.NONE;
@@ -218,7 +219,10 @@ public final class DeviceRuntime implements DeviceContext {
                     task.die();
                 }
             }
-            events.needsReset(cause);
+            // The end of the device cuts requests short that wait for the client's memory: nobody is to be told.
+            if (!(stopping && cause instanceof VirtqueueException)) {
+                events.needsReset(cause);
+            }
         }
     }
 
@@ -261,6 +265,7 @@ public final class DeviceRuntime implements DeviceContext {
 
     /** Takes no more chains; the runtime is stopped when those in flight are back. */
     public void beginStop() {
+        stopping = true;
         forEach(QueueTask::requestStop);
     }
 

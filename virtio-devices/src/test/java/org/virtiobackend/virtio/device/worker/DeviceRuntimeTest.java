@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -23,6 +24,7 @@ import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.DeviceActivationException;
 import org.virtiobackend.virtio.queue.QueueConfig;
+import org.virtiobackend.virtio.queue.VirtqueueException;
 import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
 
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
@@ -114,6 +116,20 @@ class DeviceRuntimeTest {
             assertTrue(System.nanoTime() < deadline, "in time");
             Thread.onSpinWait();
         }
+    }
+
+    /** A request that the end of the device cuts short, because it waits for the driver's memory for instance, is no failure of it. */
+    @Test
+    void whatFailsWhileTheDeviceEndsIsNoReasonForAReset() throws Exception {
+        start(0);
+        device.gate = new CountDownLatch(1);
+        device.fault = new VirtqueueException("cut short");
+        submit();
+        await(() -> device.started > 0);
+        runtime.beginStop();
+        device.gate.countDown();
+        runtime.awaitStopped();
+        assertFalse(failure.isDone());
     }
 
     /** Whoever waits for the present work finds it in the used ring. */

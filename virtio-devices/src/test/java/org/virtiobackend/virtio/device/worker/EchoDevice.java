@@ -1,5 +1,6 @@
 package org.virtiobackend.virtio.device.worker;
 
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +23,10 @@ final class EchoDevice implements VirtioDevice {
     volatile boolean deferWork;
     volatile long delayMicros;
     volatile RuntimeException throwThis;
+    /** Thrown once the gate is open. */
+    volatile VirtqueueException fault;
+
+    volatile CountDownLatch gate = new CountDownLatch(0);
     volatile Error throwError;
     volatile int started;
     volatile boolean prompt;
@@ -116,6 +121,14 @@ final class EchoDevice implements VirtioDevice {
         }
     }
 
+    private static void pass(CountDownLatch gate) {
+        try {
+            gate.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     private int drain(Virtqueue queue, int budget) throws VirtqueueException {
         int done = 0;
         while (done < budget) {
@@ -125,6 +138,10 @@ final class EchoDevice implements VirtioDevice {
             }
             done++;
             started = started + 1;
+            if (fault != null) {
+                pass(gate);
+                throw fault;
+            }
             if (throwThis != null) {
                 throw throwThis;
             }
