@@ -31,6 +31,7 @@ public final class Errno {
     public static final int EROFS = 30;
     public static final int EPIPE = 32;
     public static final int ERANGE = 34;
+    public static final int EDEADLK = 35;
     public static final int ENAMETOOLONG = 36;
     public static final int ENOLCK = 37;
     public static final int ENOSYS = 38;
@@ -72,6 +73,7 @@ public final class Errno {
             Map.entry(ENOSPC, "no space left on device"),
             Map.entry(EROFS, "read-only file system"),
             Map.entry(EPIPE, "broken pipe"),
+            Map.entry(EDEADLK, "resource deadlock avoided"),
             Map.entry(ENAMETOOLONG, "file name too long"),
             Map.entry(ENOSYS, "function not implemented"),
             Map.entry(EOPNOTSUPP, "operation not supported"),

@@ -103,6 +103,40 @@ class LockTest {
     }
 
     @Test
+    void aWaitThatNobodyWouldEverEndIsRefused() throws Exception {
+        for (int owner = 1; owner <= 3; owner++) {
+            assertEquals(0, set(owner, WRITE, 10 * owner, 10 * owner + 9));
+        }
+        fs.requests.send(lock(FUSE_SETLKW, 1, WRITE, 20, 24, 0), 0);
+        fs.requests.send(lock(FUSE_SETLKW, 2, READ, 35, 50, 0), 0);
+        FuseAnswer circle = fs.call(lock(FUSE_SETLKW, 3, WRITE, 10, 10, 0), 0);
+        assertEquals(-Errno.EDEADLK, circle.error(), "3 waits for 1, who waits for 2, who waits for 3");
+        assertEquals(2, fs.requests.pending());
+        fs.requests.send(lock(FUSE_SETLK, 3, NONE, 0, Long.MAX_VALUE, 0), 0);
+        assertEquals(0, fs.await(fs.requests).error());
+        assertEquals(0, fs.await(fs.requests).error(), "2 has got it");
+        fs.requests.send(lock(FUSE_SETLK, 2, NONE, 0, Long.MAX_VALUE, 0), 0);
+        assertEquals(0, fs.await(fs.requests).error());
+        assertEquals(0, fs.await(fs.requests).error(), "and then 1");
+    }
+
+    @Test
+    void aWaitThatCanEndIsNot() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        assertEquals(0, set(1, READ, 3, 5));
+        assertEquals(0, set(2, READ, 3, 5));
+        assertEquals(0, set(2, WRITE, 20, 29));
+        assertEquals(0, set(1, NONE, 6, 9));
+        fs.requests.send(lock(FUSE_SETLKW, 1, WRITE, 20, 20, 0), 0);
+        // what 1 only reads, or has let go, keeps nobody waiting
+        assertEquals(0, fs.call(lock(FUSE_SETLKW, 2, WRITE, 6, 9, 0), 0).error());
+        assertEquals(0, fs.call(lock(FUSE_SETLKW, 2, READ, 3, 5, 0), 0).error());
+        fs.requests.send(lock(FUSE_SETLK, 2, NONE, 0, Long.MAX_VALUE, 0), 0);
+        assertEquals(0, fs.await(fs.requests).error());
+        assertEquals(0, fs.await(fs.requests).error());
+    }
+
+    @Test
     void closingTheFileDropsTheOwnersLocks() throws Exception {
         assertEquals(0, set(1, WRITE, 0, 9));
         assertEquals(

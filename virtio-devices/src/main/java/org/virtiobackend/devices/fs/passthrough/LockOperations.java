@@ -1,5 +1,6 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import java.util.List;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.FileLocks;
@@ -65,6 +66,17 @@ final class LockOperations extends Operations {
         } finally {
             handle.unpin();
         }
+    }
+
+    /** Owners that keep the sender of a SETLKW from its byte range at the moment; flock locks have none. */
+    static List<Long> inTheWay(LockOwners owners, FuseRequest in) {
+        boolean range = (in.u32(40) & FUSE_LK_FLOCK) == 0 && isRange(in);
+        return range ? owners.inTheWay(in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24)) : List.of();
+    }
+
+    /** Who locks: a process of the driver, as a rule. */
+    static long owner(FuseRequest in) {
+        return in.u64(8);
     }
 
     private static int setWhole(Handle handle, int type) {

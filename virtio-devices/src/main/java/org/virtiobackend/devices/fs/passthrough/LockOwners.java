@@ -1,7 +1,9 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
@@ -16,6 +18,7 @@ final class LockOwners {
         final int fd;
         final Inode inode;
         int pid;
+        final HeldRanges ranges = new HeldRanges();
         /** Through which open file of the driver it was used last. */
         long handle;
 
@@ -61,7 +64,11 @@ final class LockOwners {
         holder.pid = pid;
         holder.handle = handle.id();
         handle.lockedThrough();
-        return FileLocks.setRange(holder.fd, type, start, length, thread.scratch());
+        int result = FileLocks.setRange(holder.fd, type, start, length, thread.scratch());
+        if (result == 0) {
+            holder.ranges.set(start, length == 0 ? Long.MAX_VALUE : start + length - 1, type);
+        }
+        return result;
     }
 
     synchronized int query(FsThread thread, Handle handle, long owner, int type, long start, long length) {
@@ -89,6 +96,19 @@ final class LockOwners {
             }
         }
         return found != 0 ? found : Math.max(hostPid, 0);
+    }
+
+    /** Owners that keep another one from a lock at the moment. */
+    synchronized List<Long> inTheWay(long nodeId, long owner, int type, long start, long end) {
+        List<Long> found = new ArrayList<>();
+        for (Map.Entry<Key, Holder> entry : holders.entrySet()) {
+            Key key = entry.getKey();
+            boolean other = key.nodeId() == nodeId && key.owner() != owner;
+            if (other && entry.getValue().ranges.areInTheWay(start, end, type)) {
+                found.add(key.owner());
+            }
+        }
+        return found;
     }
 
     /** The owner has closed the file: its locks go, as POSIX has it. True when there may have been some. */

@@ -1,7 +1,11 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Errno;
 
@@ -12,6 +16,7 @@ import org.virtiobackend.posix.Errno;
 final class LockWaits {
     private static final long FIRST_PAUSE_MILLIS = 1;
     private static final long LONGEST_PAUSE_MILLIS = 50;
+    private static final int LONGEST_CIRCLE = 64;
 
     private final PassthroughServer server;
     private final List<LockWait> waits = new ArrayList<>();
@@ -23,7 +28,17 @@ final class LockWaits {
         this.server = server;
     }
 
-    synchronized void add(LockWait wait) {
+    /** Takes a request over, or answers it with EDEADLK: nobody would ever let go. */
+    void add(LockWait wait) {
+        if (!enter(wait)) {
+            wait.answer(-Errno.EDEADLK);
+        }
+    }
+
+    private synchronized boolean enter(LockWait wait) {
+        if (closesCircle(wait.request())) {
+            return false;
+        }
         waits.add(wait);
         if (thread == null) {
             thread = new Thread(this::run, "fs-locks");
@@ -32,6 +47,28 @@ final class LockWaits {
         }
         released = true;
         notifyAll();
+        return true;
+    }
+
+    /** Whether an owner would wait for itself, by way of others: as for locks of processes on the host, and as for those not too far. */
+    private boolean closesCircle(FuseRequest request) {
+        LockOwners owners = server.lockOwners();
+        Deque<Long> open = new ArrayDeque<>(LockOperations.inTheWay(owners, request));
+        Set<Long> seen = new HashSet<>();
+        while (!open.isEmpty() && seen.size() < LONGEST_CIRCLE) {
+            long owner = open.remove();
+            if (owner == LockOperations.owner(request)) {
+                return true;
+            }
+            if (seen.add(owner)) {
+                for (LockWait wait : waits) {
+                    if (LockOperations.owner(wait.request()) == owner) {
+                        open.addAll(LockOperations.inTheWay(owners, wait.request()));
+                    }
+                }
+            }
+        }
+        return false;
     }
 
     synchronized void somethingReleased() {
