@@ -128,12 +128,11 @@ class OurDevicesTest {
     @ParameterizedTest(name = "{0} {1}")
     @MethodSource("devicesAndPolicies")
     void keepsToTheSpecification(Device device, Kind policy) throws Exception {
-        RunResult result =
-                switch (device) {
-                    case BLOCK -> run(policy, DeviceUnderTest.STRAIGHT);
-                    case FILE_SYSTEM -> runFileSystem(policy);
-                    case NETWORK -> run(policy, new NetUnderTest());
-                };
+        RunResult result = switch (device) {
+            case BLOCK -> run(policy, DeviceUnderTest.STRAIGHT);
+            case FILE_SYSTEM -> runFileSystem(policy);
+            case NETWORK -> run(policy, new NetUnderTest());
+        };
         List<String> weaknesses = new ArrayList<>();
         if (device == Device.NETWORK) {
             weaknesses.add(OTHER_QUEUE);
