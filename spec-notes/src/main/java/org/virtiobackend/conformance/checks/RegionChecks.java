@@ -226,9 +226,9 @@ public final class RegionChecks implements Chapter {
         queue.exchange(Shape.PLAIN);
         long command = bench.pci().configRead(PciRegisters.COMMAND, 2);
         Sent sent = queue.put(Shape.PLAIN);
-        queue.ring().publish();
+        // first off, then visible: a device may look at its ring without being notified
         bench.pci().configWrite(PciRegisters.COMMAND, 2, command & ~PciRegisters.COMMAND_MEMORY);
-        queue.kick();
+        queue.go();
         bench.reaches(() -> (bench.status() & NEEDS_RESET) != 0 || queue.ring().hasUsed());
         bench.pci().configWrite(PciRegisters.COMMAND, 2, command);
         bench.that((bench.status() & NEEDS_RESET) != 0, "DEVICE_NEEDS_RESET is not set");
