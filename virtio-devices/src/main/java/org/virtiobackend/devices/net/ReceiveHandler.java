@@ -1,10 +1,9 @@
 package org.virtiobackend.devices.net;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import org.virtiobackend.devices.net.backend.FrameRing;
 import org.virtiobackend.devices.net.backend.NetChannel;
 import org.virtiobackend.devices.net.packet.Ethernet;
+import org.virtiobackend.devices.net.packet.FlowHash;
 import org.virtiobackend.devices.net.packet.Frame;
 import org.virtiobackend.devices.net.packet.Offload;
 import org.virtiobackend.devices.net.packet.Segmenter;
@@ -25,7 +24,6 @@ final class ReceiveHandler implements QueueHandler {
     /** Private memory: room to move the head of a frame to, in front of its tail. */
     private static final int TAIL_AT = Ethernet.MAX_FRAME_BYTES;
 
-    private static final int SMALL_FRAME = 2048;
     /** Room for frames like this is made only when there is one. */
     private static final int LARGE_FRAME = 16384;
     /** Bytes of frames after which the driver hears of them. */
@@ -34,19 +32,15 @@ final class ReceiveHandler implements QueueHandler {
     private final VirtioNetDevice device;
     private final int pair;
     private final NetChannel channel;
-    private final boolean mergeable;
-    private final int headerBytes;
     private final int longestPlain;
     private final WakeUp wakeUp;
     private final SteeringRings steering;
     private final Handover handover;
     private final ReceiveWindow window;
+    private final FrameDelivery delivery;
     private final FrameClassifier classifier = new FrameClassifier();
     private final IoVec iov = new IoVec();
-    private final NativeBuffer headerMemory = NativeBuffer.allocate(VnetHeader.BYTES_WITH_HASH);
-    private final ByteBuffer headerView;
     private final NativeBuffer privateMemory = NativeBuffer.allocate(TAIL_AT + Ethernet.MAX_FRAME_BYTES);
-    private final VnetHeader header = new VnetHeader();
     private final Frame waiting = new Frame();
     private boolean isWaiting;
     private boolean starved = true;
@@ -57,24 +51,18 @@ final class ReceiveHandler implements QueueHandler {
     /** A piece of the frame that was tried last waits for buffers. */
     private boolean pieceWaits;
 
-    /** Bytes that recent frames had, header included: how much the window should hold. */
-    private int usual = SMALL_FRAME;
-
     private ReceiveRules rules;
-    private long batchBytes;
 
     ReceiveHandler(VirtioNetDevice device, int pair, NetChannel channel, WakeUp wakeUp) {
         this.device = device;
         this.pair = pair;
         this.channel = channel;
         this.wakeUp = wakeUp;
-        this.mergeable = device.isNegotiated(VirtioNet.VIRTIO_NET_F_MRG_RXBUF);
-        this.headerBytes = device.headerBytes();
         this.longestPlain = device.longestPlainFrame();
         this.steering = device.steering();
         this.handover = new Handover(device, pair);
-        this.window = new ReceiveWindow(headerBytes, device.counters());
-        this.headerView = headerMemory.buffer().order(ByteOrder.LITTLE_ENDIAN);
+        this.window = new ReceiveWindow(device.headerBytes(), device.counters());
+        this.delivery = new FrameDelivery(device, window);
     }
 
     @Override
@@ -90,7 +78,7 @@ final class ReceiveHandler implements QueueHandler {
             if (isWaiting && !deliverWaiting(queue)) {
                 return 0;
             }
-            batchBytes = 0;
+            delivery.beginBatch();
             int frames = receiveSteered(queue, budget);
             if (frames == budget || starved && !rules.steer()) {
                 return frames;
@@ -137,21 +125,21 @@ final class ReceiveHandler implements QueueHandler {
 
     private int receiveInto(NetChannel.Scattering source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
-        while (frames < budget && batchBytes < BATCH_BYTES) {
-            if (usual > LARGE_FRAME && !source.mayReceive()) {
+        while (frames < budget && delivery.batchBytes() < BATCH_BYTES) {
+            if (delivery.usualBytes() > LARGE_FRAME && !source.mayReceive()) {
                 waitForFrames(true);
                 return frames;
             }
-            if (!prepareWindow(queue) && !rules.steer()) {
+            if (!delivery.prepare(queue) && !rules.steer()) {
                 starved = true;
                 return frames;
             }
             iov.clear();
-            iov.add(headerMemory.address(), VnetHeader.BYTES);
+            iov.add(delivery.headerAddress(), VnetHeader.BYTES);
             long room = window.addTo(iov);
             if (!iov.add(privateMemory.address() + TAIL_AT, Ethernet.MAX_FRAME_BYTES)) {
                 iov.clear(); // buffers in more pieces than a system call takes: not straight, then
-                iov.add(headerMemory.address(), VnetHeader.BYTES);
+                iov.add(delivery.headerAddress(), VnetHeader.BYTES);
                 room = 0;
                 iov.add(privateMemory.address() + TAIL_AT, Ethernet.MAX_FRAME_BYTES);
             }
@@ -175,21 +163,14 @@ final class ReceiveHandler implements QueueHandler {
         }
     }
 
-    private boolean prepareWindow(Virtqueue queue) throws VirtqueueException {
-        if (window.isEmpty() && window.grow(queue) != ReceiveWindow.Growth.MORE) {
-            return false;
-        }
-        while (mergeable && window.bytes() < usual && window.grow(queue) == ReceiveWindow.Growth.MORE) {}
-        return true;
-    }
-
     /**
      * Finishes a frame of which the first {@code room} bytes are in the window; false when it has to wait for buffers. With
      * steering none waits: those behind it may be for queues that have some.
      */
     private boolean place(Virtqueue queue, int length, long room) throws VirtqueueException {
         int head = (int) Math.min(length, room);
-        header.read(headerView, 0);
+        delivery.readHeader();
+        VnetHeader header = delivery.header();
         if (mayBeTooLong(header, length) && isTooLong(look(head, length), length)) {
             device.counters().countReceiveDropped();
             return true;
@@ -210,13 +191,13 @@ final class ReceiveHandler implements QueueHandler {
             moveAside(head, length);
             return deliverWaiting(queue) || dropWaiting();
         }
-        switch (makeRoom(queue, length)) {
+        switch (delivery.makeRoom(queue, length)) {
             case MORE -> {
                 int tail = length - head;
                 if (tail > 0) {
-                    putTail(room + headerBytes, privateMemory.buffer(), TAIL_AT, tail);
+                    delivery.put(room, privateMemory.buffer(), TAIL_AT, tail);
                 }
-                finish(length);
+                delivery.finish(length, hash());
             }
             case EMPTY -> {
                 moveAside(head, length);
@@ -240,7 +221,7 @@ final class ReceiveHandler implements QueueHandler {
     private void moveAside(int head, int length) {
         window.copyOut(privateMemory.buffer(), TAIL_AT - head, head);
         waiting.set(privateMemory.buffer(), TAIL_AT - head, length);
-        waiting.header().set(header);
+        waiting.header().set(delivery.header());
         isWaiting = true;
     }
 
@@ -261,7 +242,7 @@ final class ReceiveHandler implements QueueHandler {
 
     private int receiveFrom(NetChannel.Buffered source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
-        while (frames < budget && batchBytes < BATCH_BYTES) {
+        while (frames < budget && delivery.batchBytes() < BATCH_BYTES) {
             Frame frame = source.peek();
             if (frame == null) {
                 waitForFrames(true);
@@ -341,11 +322,11 @@ final class ReceiveHandler implements QueueHandler {
             device.counters().countReceiveDropped();
             return true;
         }
-        header.set(frame.header());
-        switch (makeRoom(queue, frame.length())) {
+        delivery.header().set(frame.header());
+        switch (delivery.makeRoom(queue, frame.length())) {
             case MORE -> {
-                putTail(headerBytes, frame.bytes(), frame.offset(), frame.length());
-                finish(frame.length());
+                delivery.put(0, frame.bytes(), frame.offset(), frame.length());
+                delivery.finish(frame.length(), hash());
             }
             case EMPTY -> {
                 starved = true;
@@ -367,66 +348,7 @@ final class ReceiveHandler implements QueueHandler {
         return length > longestPlain + (classifier.isTagged(looked) ? Ethernet.TAG_BYTES : 0);
     }
 
-    /** Makes the window hold a frame. MORE: it does; EMPTY: it will when the driver has added buffers; UNUSABLE: never. */
-    private ReceiveWindow.Growth makeRoom(Virtqueue queue, int length) throws VirtqueueException {
-        int needed = length + headerBytes;
-        usual = Math.max(needed, usual - (usual >>> 4));
-        while (window.bytes() < needed) {
-            if (!window.isEmpty() && !mergeable) {
-                return ReceiveWindow.Growth.UNUSABLE; // virtio 1.4 5.1.9.3.2: one buffer only
-            }
-            ReceiveWindow.Growth growth = window.grow(queue);
-            if (growth == ReceiveWindow.Growth.EMPTY && window.descriptors() >= queue.size()) {
-                return ReceiveWindow.Growth.UNUSABLE; // all that this queue can ever hold
-            }
-            if (growth != ReceiveWindow.Growth.MORE) {
-                return growth;
-            }
-        }
-        return ReceiveWindow.Growth.MORE;
-    }
-
-    /** Copies bytes to position {@code at} of the window, its chains taken as one stream. */
-    private void putTail(long at, ByteBuffer source, int offset, int length) {
-        long skip = at;
-        int done = 0;
-        for (int i = 0; done < length; i++) {
-            var writer = window.chain(i).writable();
-            long capacity = writer.capacity();
-            if (skip >= capacity) {
-                skip -= capacity;
-                continue;
-            }
-            writer.skip(skip - writer.position());
-            int part = (int) Math.min(capacity - skip, length - done);
-            writer.put(source, offset + done, part);
-            done += part;
-            skip = 0;
-        }
-    }
-
-    /** Writes the header and returns the buffers of a frame whose bytes are in place. */
-    private void finish(int length) {
-        int buffers = 0;
-        for (long left = length + headerBytes; left > 0; buffers++) {
-            left -= window.chain(buffers).writable().capacity();
-        }
-        header.write(headerView, 0, buffers); // virtio 1.4 5.1.9.4.1
-        if (headerBytes > VnetHeader.BYTES) {
-            boolean hashed = rules.hash() != null;
-            headerView.putInt(VnetHeader.BYTES, hashed ? classifier.hash().value() : 0);
-            headerView.putInt(VnetHeader.BYTES + 4, hashed ? classifier.hash().report() : 0); // virtio 1.4 5.1.9.4.5
-        }
-        window.writeHeader(headerView, headerBytes);
-        if (device.dump() != null) {
-            device.dump().write(length, (record, at) -> window.copyOut(record, at, length));
-        }
-        batchBytes += length;
-        long left = length + headerBytes;
-        while (left > 0) {
-            long part = Math.min(left, window.chain(0).writable().capacity());
-            window.take().complete(part);
-            left -= part;
-        }
+    private FlowHash hash() {
+        return rules.hash() == null ? null : classifier.hash();
     }
 }

@@ -161,7 +161,7 @@ public final class DeviceRuntime implements DeviceContext {
         QueueTask task = new QueueTask(this, queue, handler, wakeOn[queue], statistics[queue]);
         Coalescing lasting = coalescing.get(queue);
         if (lasting != null) {
-            task.coalesce(lasting);
+            task.notification().coalesce(lasting);
         }
         try {
             Virtqueue live = newQueue(configs[queue], task);
@@ -187,7 +187,7 @@ public final class DeviceRuntime implements DeviceContext {
         }
         QueueTask task = tasks[queue];
         if (task != null) {
-            task.coalesce(wanted);
+            task.notification().coalesce(wanted);
             task.wake();
         }
     }
@@ -195,7 +195,7 @@ public final class DeviceRuntime implements DeviceContext {
     @Override
     public Coalescing coalescing(int queue) {
         QueueTask task = tasks[queue];
-        return task == null ? Coalescing.NONE : task.coalescing();
+        return task == null ? Coalescing.NONE : task.notification().coalescing();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package org.virtiobackend.virtio.device.worker;
 
-import org.virtiobackend.virtio.device.Coalescing;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.ChainCompletion;
@@ -18,27 +17,18 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 final class QueueTask implements ChainCompletion {
     /** Chains taken in one go before other queues of the worker get their turn. */
     static final int BUDGET = 64;
-    /** The same for a thread that has something else to do. */
-    static final int BORROWED_BUDGET = 4;
-
-    private static final int BORROWED_ROUNDS = 4;
-    /** A borrowed round that takes longer has waited, and not just for a processor: the worker is the one to wait, for some time. */
-    private static final long SLOW_NANOS = 4_000_000;
-
-    private static final long SLOW_PAUSE_NANOS = 100_000_000;
-
-    private static final long NANOS_PER_MICRO = 1000;
 
     private final DeviceRuntime runtime;
     private final int index;
     private final QueueHandler handler;
     private final WakeUp[] wakeOn;
     private final QueueStatistics statistics;
+    private final UsedNotification notification;
+    private final LentQueue lent;
     /** See {@link QueueHandler#awaitsNotification}. */
     private final boolean awaitsNotification;
 
     private final CompletedChains completed = new CompletedChains();
-    private final Runnable borrow = this::serveBorrowed;
 
     private Virtqueue queue;
     private Worker worker;
@@ -46,18 +36,8 @@ final class QueueTask implements ChainCompletion {
     private boolean usedAdded;
     private boolean kicksOn = true;
     private volatile boolean dead;
-    /** Buffers added since the last publication. */
-    private int added;
-    /** Published buffers of which the driver has not been told. */
-    private long held;
-
-    private long heldSince;
-    private volatile Coalescing coalescing = Coalescing.NONE;
     /** A chain needs memory that only the worker can wait for. */
     private volatile boolean workerOnly;
-
-    /** When the queue may be borrowed again; the command thread's. */
-    private long borrowAfter = System.nanoTime();
 
     /** Set by a kick from any thread, taken by the worker. */
     private volatile boolean kicked = true;
@@ -78,6 +58,8 @@ final class QueueTask implements ChainCompletion {
         this.handler = handler;
         this.wakeOn = wakeOn;
         this.statistics = statistics;
+        this.notification = new UsedNotification(index, statistics);
+        this.lent = new LentQueue(this, runtime);
         this.awaitsNotification = handler.awaitsNotification();
     }
 
@@ -107,7 +89,7 @@ final class QueueTask implements ChainCompletion {
         if (!kicked) {
             kicked = true;
         }
-        if (!isBorrowable() || !commands.afterAnswer(borrow)) {
+        if (!mayBeLent() || !commands.afterAnswer(lent)) {
             worker.wakeFromSleep();
         }
     }
@@ -119,12 +101,8 @@ final class QueueTask implements ChainCompletion {
         worker.wake();
     }
 
-    void coalesce(Coalescing wanted) {
-        coalescing = wanted;
-    }
-
-    Coalescing coalescing() {
-        return coalescing;
+    UsedNotification notification() {
+        return notification;
     }
 
     /** Control only: asks the queue to let go of memory; {@link #isQuiet} tells when it has. */
@@ -166,62 +144,23 @@ final class QueueTask implements ChainCompletion {
 
     // ---- the command thread, in place of a worker that sleeps
 
-    private boolean isBorrowable() {
+    private boolean mayBeLent() {
         return worker.mayLend()
                 && handler.isPrompt()
-                && !coalescing.isOn()
-                && !workerOnly
+                && !notification.coalescing().isOn()
+                && maySpareWorker()
                 && isServing()
-                && System.nanoTime() - borrowAfter >= 0;
+                && lent.mayBegin();
     }
 
-    private void serveBorrowed() {
-        try {
-            if (!isServing() || !worker.borrow()) {
-                worker.wakeFromSleep();
-                return;
-            }
-            boolean more = true;
-            try {
-                more = queue.isRemote() || serveLent();
-            } finally {
-                worker.giveBack(more);
-            }
-        } catch (InternalError e) {
-            // Found late, but this thread touches no other client's memory.
-            runtime.fail(e);
-        }
-    }
-
-    /** True when the worker has to go on. */
-    private boolean serveLent() {
-        long start = System.nanoTime();
-        boolean more = true;
-        for (int round = 0; more && round < BORROWED_ROUNDS && !workerOnly; round++) {
-            drainLent();
-            more = enableKicks();
-        }
-        long end = System.nanoTime();
-        if (end - start > SLOW_NANOS) {
-            borrowAfter = end + SLOW_PAUSE_NANOS;
-        }
-        return more || isArmed();
-    }
-
-    /** Whether the handler waits for a descriptor, of which the worker that sleeps may not know. */
-    private boolean isArmed() {
-        for (WakeUp wakeUp : wakeOn) {
-            if (wakeUp.isArmed()) {
-                return true;
-            }
-        }
-        return false;
+    boolean maySpareWorker() {
+        return !workerOnly;
     }
 
     /** What others have completed stays for the worker: it may have to be sent to the client. */
-    private void drainLent() {
+    void drainAndPublish(int budget) {
         try {
-            drain(BORROWED_BUDGET);
+            drain(budget);
             if (usedAdded) {
                 publish();
             }
@@ -256,7 +195,7 @@ final class QueueTask implements ChainCompletion {
             }
             if (usedAdded) {
                 publish();
-            } else if (held > 0 && !dead && !isHeldBack()) {
+            } else if (!dead && notification.isDue()) {
                 notifyDriver();
                 work++;
             }
@@ -324,7 +263,7 @@ final class QueueTask implements ChainCompletion {
             statistics.bytesWritten += written;
             queue.addUsed(chain, written);
             usedAdded = true;
-            added++;
+            notification.bufferAdded();
         } catch (VirtqueueException e) {
             fail(e);
         }
@@ -336,37 +275,19 @@ final class QueueTask implements ChainCompletion {
             return;
         }
         queue.publishUsed();
-        if (held == 0 && coalescing.isOn()) {
-            heldSince = System.nanoTime();
-        }
-        held += added;
-        added = 0;
-        if (!isHeldBack()) {
+        notification.published();
+        if (notification.isDue()) {
             notifyDriver();
         }
     }
 
     private void notifyDriver() throws VirtqueueException {
-        held = 0;
-        if (queue.driverWantsNotification()) {
-            statistics.notifications++;
-            runtime.events().usedBufferNotification(index);
-        }
-    }
-
-    private boolean isHeldBack() {
-        Coalescing present = coalescing;
-        return present.isOn()
-                && held < present.maxBuffers()
-                && System.nanoTime() - heldSince < present.maxMicros() * NANOS_PER_MICRO;
+        notification.send(queue, runtime.events());
     }
 
     /** How long until a notification that is held back is due, ns; at most this. */
     long dueNanos(long atMost) {
-        if (held == 0 || dead) {
-            return atMost;
-        }
-        return Math.min(atMost, heldSince + coalescing.maxMicros() * NANOS_PER_MICRO - System.nanoTime());
+        return dead ? atMost : notification.dueNanos(atMost);
     }
 
     /** Meets a request of control once nothing is out; polls nothing new until then. */
@@ -374,7 +295,7 @@ final class QueueTask implements ChainCompletion {
         if (usedAdded) {
             publish();
         }
-        if (held > 0 && !dead) {
+        if (notification.isHeld() && !dead) {
             notifyDriver();
         }
         if (deferred > 0) {
