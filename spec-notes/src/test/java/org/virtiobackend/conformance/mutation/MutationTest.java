@@ -56,7 +56,12 @@ class MutationTest {
         return Stream.of(
                         FunctionFaults.all(),
                         RegisterFaults.all(),
-                        RingFaults.all(),
+                        InterruptFaults.all(),
+                        LifecycleFaults.all(),
+                        SplitRingFaults.all(),
+                        PackedRingFaults.all(),
+                        BufferFaults.all(),
+                        BrokenRingFaults.all(),
                         RegionFaults.all(),
                         BlkFaults.all(),
                         NetFrameFaults.all(),

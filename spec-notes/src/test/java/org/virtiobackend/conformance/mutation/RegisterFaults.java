@@ -6,15 +6,12 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
-import org.virtiobackend.pci.InterruptSink;
 import org.virtiobackend.pci.PciFunction;
 import org.virtiobackend.virtio.pci.RegionPolicy.Kind;
 
-/** Faults of registers, status, reset and interrupts. */
+/** Faults of registers, of the window on them, and of device configuration. */
 final class RegisterFaults {
-    private static final int DRIVER_OK = 4;
     private static final int FEATURES_OK = 8;
-    private static final int NEEDS_RESET = 64;
 
     private RegisterFaults() {}
 
@@ -31,58 +28,16 @@ final class RegisterFaults {
                 fault("feature words beyond the last repeat it", "PCI-COMMON-DEV-03", bent(EndlessFeatures::new)),
                 fault("driver_feature reads 0", "PCI-COMMON-DEV-04", Bend.register(DRIVER_FEATURE, f -> 0)),
                 fault("config_generation stands still", "PCI-COMMON-DEV-06", Bend.register(CONFIG_GENERATION, g -> 0)),
-                fault("a live device ignores its reset", "RESET-DEV-01", bent(DeafToReset::new)),
-                fault("status shows DRIVER again after reset", "PCI-COMMON-DEV-07", bent(RestlessReset::new)),
-                fault("queues stay enabled over a reset", "PCI-COMMON-DEV-08", Bend.register(QUEUE_ENABLE, e -> 1)),
-                fault("queue_reset reads 1 all the time", "PCI-COMMON-DEV-09", Bend.register(QUEUE_RESET, r -> 1)),
-                fault("queue_reset reads 1 on a live queue", "PCI-COMMON-DEV-10", bent(ResetOfLiveQueue::new)),
-                fault("queue_reset does nothing, and says done", "PCI-COMMON-DEV-11", bent(PretendedQueueReset::new)),
-                fault("queue_reset done at once, enabled still", "PCI-COMMON-DEV-12", bent(HastyQueueReset::new)),
-                fault("queue_enable is 1 after queue_reset", "PCI-COMMON-DEV-13", Bend.register(QUEUE_ENABLE, e -> 1)),
-                fault("a reset queue goes on", "RINGRESET-DEV-01", bent(PretendedQueueReset::new)),
-                fault("queue_size stays small over a queue reset", "RINGRESET-DEV-02", bent(SizeKept::new)),
-                fault("a size at re-enable is ignored", "REENABLE-DEV-01", bent(SizeIgnored::new)),
                 fault("queues that do not exist have a size", "PCI-COMMON-DEV-14", Bend.register(QUEUE_SIZE, s -> 64)),
                 fault("queue_size 3 accepted", "PCI-COMMON-DEV-15", bent(AnySize::new)),
                 fault("high halves ignored", "PCI-LAYOUT-DEV-01", Bend.written(QUEUE_DRIVER + 4, h -> -1)),
                 fault("low half clears the high one", "PCI-LAYOUT-DEV-01", bent(LowClearsHigh::new)),
-                fault("ISR without its configuration bit", "PCI-ISR-DEV-02", isr(bits -> bits & 1)),
-                fault("ISR without its queue bit", "PCI-ISR-DEV-03", isr(bits -> bits & 2)),
-                fault("Interrupt Status always 0", "PCI-ISR-DEV-04", Bend.config(6, s -> s & ~8L)),
-                fault("Interrupt Status always 1", "PCI-ISR-DEV-04", Bend.config(6, s -> s | 8)),
-                fault("ISR not cleared by reading", "PCI-ISR-DEV-05", bent(StickyIsr::new)),
-                fault("every event on vector 0", "PCI-MSIX-DEV-04", bent(OneVector::new)),
-                fault("events cannot be unmapped", "PCI-MSIX-DEV-05", unmapped()),
-                fault("config_msix_vector reads 0", "PCI-MSIX-DEV-06", Bend.register(CONFIG_MSIX_VECTOR, v -> 0)),
-                fault("mappings survive a reset", "PCI-MSIX-DEV-07", bent(VectorsKept::new)),
-                fault(
-                        "vector 1 refused",
-                        "PCI-MSIX-DEV-08",
-                        Bend.written(QUEUE_MSIX_VECTOR, v -> v == 1 ? NO_VECTOR : v)),
-                fault("a vector beyond the table accepted", "PCI-MSIX-DEV-09", bent(AnyVector::new)),
-                fault("NO_VECTOR means vector 0 to queues", "PCI-USEDNOTIFY-DEV-01", queueNoVector()),
-                fault("NO_VECTOR means vector 0 to changes", "PCI-CFGNOTIFY-DEV-01", bent(ChangesOnVector0::new)),
                 fault("window reads 0", "PCI-CFGACCESS-DEV-03", Bend.capability(5, 16, v -> 0)),
                 fault("window writes a byte at most", "PCI-CFGACCESS-DEV-02", bent(NarrowWindow::new)),
                 fault("writes through the window are lost", "PCI-CFGACCESS-DEV-02", bent(DeafWindow::new)),
-                fault("FEATURES_OK for features not offered", "FEATURES-DEV-03", Bend.offer(1, bits -> bits)),
-                fault("bits not offered are dropped in silence", "FEATURES-DEV-03", Bend.offer(0, bits -> bits)),
-                fault("EVENT_IDX only with INDIRECT_DESC", "FEATURES-DEV-02", bent(PickyFeatures::new)),
-                fault("a set is accepted once", "FEATURES-DEV-05", bent(OnceOnly::new)),
                 fault("configuration reads 0 before FEATURES_OK", "CONFIG-DEV-01", bent(LateConfiguration::new)),
-                fault("NEEDS_RESET is not shown", "STATUS-DEV-02", Bend.register(DEVICE_STATUS, s -> s & ~NEEDS_RESET)),
-                fault("NEEDS_RESET without a notification", "STATUS-DEV-03", bent(NoConfigInterrupt::new)),
-                fault("works before DRIVER_OK", "STATUS-DEV-01", bent(EarlyStart::new)),
-                fault("works after a reset", "RESET-DEV-02", bent(LateReset::new)),
-                fault("capacity changes in silence", "BLK-IO-DEV-02", bent(NoConfigInterrupt::new)),
                 fault("unused0 is 1", "BLK-INIT-DEV-04", configByte(33, 1)),
                 fault("writeback is 1 from the start", "BLK-INIT-DEV-03", configByte(32, 1)),
-                fault("suspends before DRIVER_OK", "SUSPEND-DEV-01", bent(EarlySuspend::new)),
-                fault("SUSPEND never comes", "SUSPEND-DEV-08", Bend.written(DEVICE_STATUS, s -> s & ~16L)),
-                fault("goes on in suspension", "SUSPEND-DEV-04", bent(PretendedSuspend::new)),
-                fault("resume never comes", "SUSPEND-DEV-09", bent(EndlessSuspend::new)),
-                fault("configuration notification in suspension", "SUSPEND-DEV-06", bent(PretendedSuspend::new)),
-                fault("configuration changes in suspension", "SUSPEND-DEV-05", bent(PretendedSuspend::new)),
                 new Fault(
                         "common configuration ends before dmb_shm_id",
                         "DMB-DEV-03",
@@ -90,10 +45,6 @@ final class RegisterFaults {
                         Bend.capability(1, 12, len -> 0x40)),
                 new Fault("dmb_shm_id 300", "DMB-DEV-04", Kind.RESTRICTED, Bend.register(0x40, id -> 300)),
                 new Fault("dmb_shm_id of no region", "DMB-DEV-06", Kind.RESTRICTED, Bend.register(0x40, id -> 2)));
-    }
-
-    private static Supplier<Bending> isr(java.util.function.LongUnaryOperator bits) {
-        return Bend.register(BentFunction.ISR, bits);
     }
 
     private static Supplier<Bending> configByte(int at, long value) {
@@ -107,20 +58,6 @@ final class RegisterFaults {
         });
     }
 
-    private static Supplier<Bending> unmapped() {
-        return Bend.written(QUEUE_MSIX_VECTOR, v -> v == NO_VECTOR ? -1 : v);
-    }
-
-    private static Supplier<Bending> queueNoVector() {
-        return bent(f -> new BentFunction(f) {
-            @Override
-            void write(int region, long offset, int length, long value) {
-                boolean none = isRegister(region, offset, QUEUE_MSIX_VECTOR) && value == NO_VECTOR;
-                pass(region, offset, length, none ? 0 : value);
-            }
-        });
-    }
-
     private static final class EndlessFeatures extends BentFunction {
         EndlessFeatures(PciFunction f) {
             super(f);
@@ -130,141 +67,6 @@ final class RegisterFaults {
         void write(int region, long offset, int length, long value) {
             boolean select = isRegister(region, offset, DEVICE_FEATURE_SELECT);
             pass(region, offset, length, select && value > 3 ? 1 : value);
-        }
-    }
-
-    private static final class DeafToReset extends BentFunction {
-        DeafToReset(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            boolean reset = isRegister(region, offset, DEVICE_STATUS) && value == 0;
-            if (!reset || (ask(REGISTERS, DEVICE_STATUS, 1) & DRIVER_OK) == 0) {
-                pass(region, offset, length, value);
-            }
-        }
-    }
-
-    private static final class RestlessReset extends BentFunction {
-        private int reads;
-
-        RestlessReset(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            if (!isRegister(region, offset, DEVICE_STATUS)) {
-                return real;
-            }
-            reads = real == 0 ? reads + 1 : 0;
-            return reads > 2 ? 2 : real;
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, DEVICE_STATUS)) {
-                reads = 0;
-            }
-            pass(region, offset, length, value);
-        }
-    }
-
-    private static final class ResetOfLiveQueue extends BentFunction {
-        ResetOfLiveQueue(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return isRegister(region, offset, QUEUE_RESET) ? ask(REGISTERS, QUEUE_ENABLE, 2) : real;
-        }
-    }
-
-    private static class PretendedQueueReset extends BentFunction {
-        private boolean pretending;
-
-        PretendedQueueReset(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, QUEUE_RESET)) {
-                pretending = true;
-                return;
-            }
-            if (isRegister(region, offset, DEVICE_STATUS)) {
-                pretending = false;
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return pretending && isRegister(region, offset, QUEUE_ENABLE) ? 0 : real;
-        }
-    }
-
-    private static final class HastyQueueReset extends BentFunction {
-        HastyQueueReset(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (!isRegister(region, offset, QUEUE_RESET)) {
-                pass(region, offset, length, value);
-            }
-        }
-    }
-
-    private static final class SizeKept extends BentFunction {
-        private long size;
-
-        SizeKept(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, QUEUE_RESET)) {
-                size = ask(REGISTERS, QUEUE_SIZE, 2);
-                pass(region, offset, length, value);
-                pass(REGISTERS, QUEUE_SIZE, 2, size);
-                return;
-            }
-            pass(region, offset, length, value);
-        }
-    }
-
-    /** Shows the size that is written and works with another. */
-    private static final class SizeIgnored extends BentFunction {
-        private long shown = -1;
-        private boolean again;
-
-        SizeIgnored(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, DEVICE_STATUS) || isRegister(region, offset, QUEUE_RESET)) {
-                again = isRegister(region, offset, QUEUE_RESET);
-                shown = -1;
-            }
-            if (again && isRegister(region, offset, QUEUE_SIZE)) {
-                shown = value;
-                return;
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return shown >= 0 && isRegister(region, offset, QUEUE_SIZE) ? shown : real;
         }
     }
 
@@ -305,88 +107,6 @@ final class RegisterFaults {
         }
     }
 
-    private static final class StickyIsr extends BentFunction {
-        private long seen;
-
-        StickyIsr(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            if (!isRegister(region, offset, ISR)) {
-                return real;
-            }
-            seen |= real;
-            return seen;
-        }
-    }
-
-    private static final class OneVector extends BentFunction {
-        OneVector(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        boolean interrupt(InterruptSink sink, int vector) {
-            return sink.msix(0);
-        }
-    }
-
-    private static final class VectorsKept extends BentFunction {
-        private long last = NO_VECTOR;
-
-        VectorsKept(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, CONFIG_MSIX_VECTOR)) {
-                last = value;
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return isRegister(region, offset, CONFIG_MSIX_VECTOR) ? last : real;
-        }
-    }
-
-    private static final class AnyVector extends BentFunction {
-        private long last = -1;
-
-        AnyVector(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, CONFIG_MSIX_VECTOR)) {
-                last = value;
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return last >= 0 && isRegister(region, offset, CONFIG_MSIX_VECTOR) ? last : real;
-        }
-    }
-
-    private static final class ChangesOnVector0 extends BentFunction {
-        ChangesOnVector0(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            boolean none = isRegister(region, offset, CONFIG_MSIX_VECTOR) && value == NO_VECTOR;
-            pass(region, offset, length, none ? 0 : value);
-        }
-    }
-
     private static final class NarrowWindow extends BentFunction {
         private final int at = capability(5);
 
@@ -416,39 +136,6 @@ final class RegisterFaults {
         }
     }
 
-    private static final class PickyFeatures extends BentFunction {
-        private long low;
-
-        PickyFeatures(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, DRIVER_FEATURE) && ask(REGISTERS, DRIVER_FEATURE_SELECT, 4) == 0) {
-                low = value;
-            }
-            boolean refused = (low >>> 29 & 1) == 1 && (low >>> 28 & 1) == 0;
-            boolean status = isRegister(region, offset, DEVICE_STATUS);
-            pass(region, offset, length, refused && status ? value & ~FEATURES_OK : value);
-        }
-    }
-
-    private static final class OnceOnly extends BentFunction {
-        private int accepted;
-
-        OnceOnly(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            boolean asked = isRegister(region, offset, DEVICE_STATUS) && value == 11;
-            accepted += asked ? 1 : 0;
-            pass(region, offset, length, asked && accepted % 2 == 0 ? 3 : value);
-        }
-    }
-
     private static final class LateConfiguration extends BentFunction {
         LateConfiguration(PciFunction f) {
             super(f);
@@ -458,124 +145,6 @@ final class RegisterFaults {
         long read(int region, long offset, int length, long real) {
             boolean config = region == REGISTERS && offset >= DEVICE && offset < NOTIFY;
             return config && (ask(REGISTERS, DEVICE_STATUS, 1) & FEATURES_OK) == 0 ? 0 : real;
-        }
-    }
-
-    /** Configuration changes have vector 0 in the runner, and queues have not. */
-    private static final class NoConfigInterrupt extends BentFunction {
-        NoConfigInterrupt(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        boolean interrupt(InterruptSink sink, int vector) {
-            return vector == 0 || sink.msix(vector);
-        }
-    }
-
-    private static final class EarlyStart extends BentFunction {
-        EarlyStart(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (region == REGISTERS && offset >= NOTIFY) {
-                long status = ask(REGISTERS, DEVICE_STATUS, 1);
-                if ((status & FEATURES_OK) != 0 && (status & DRIVER_OK) == 0) {
-                    pass(REGISTERS, DEVICE_STATUS, 1, status | DRIVER_OK);
-                }
-            }
-            pass(region, offset, length, value);
-        }
-    }
-
-    /** A reset that is carried out with the next initialization. */
-    private static final class LateReset extends BentFunction {
-        private boolean pending;
-
-        LateReset(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, DEVICE_STATUS)) {
-                if (value == 0) {
-                    pending = true;
-                    return;
-                }
-                if (pending) {
-                    pending = false;
-                    pass(REGISTERS, DEVICE_STATUS, 1, 0);
-                }
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return pending && isRegister(region, offset, DEVICE_STATUS) ? 0 : real;
-        }
-    }
-
-    private static final class EarlySuspend extends BentFunction {
-        private boolean early;
-
-        EarlySuspend(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, DEVICE_STATUS)) {
-                early = (value & 16) != 0 && (value & DRIVER_OK) == 0;
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return early && isRegister(region, offset, DEVICE_STATUS) ? real | 16 : real;
-        }
-    }
-
-    /** Shows suspension and works on. */
-    private static final class PretendedSuspend extends BentFunction {
-        private boolean shown;
-
-        PretendedSuspend(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            if (isRegister(region, offset, DEVICE_STATUS)) {
-                shown = !shown && (value & 16) != 0;
-                pass(region, offset, length, value & ~16L);
-                return;
-            }
-            pass(region, offset, length, value);
-        }
-
-        @Override
-        long read(int region, long offset, int length, long real) {
-            return shown && isRegister(region, offset, DEVICE_STATUS) ? real & ~DRIVER_OK | 16 : real;
-        }
-    }
-
-    private static final class EndlessSuspend extends BentFunction {
-        EndlessSuspend(PciFunction f) {
-            super(f);
-        }
-
-        @Override
-        void write(int region, long offset, int length, long value) {
-            boolean status = isRegister(region, offset, DEVICE_STATUS);
-            boolean asleep = (ask(REGISTERS, DEVICE_STATUS, 1) & 16) != 0;
-            if (!status || !asleep || value == 0) {
-                pass(region, offset, length, value);
-            }
         }
     }
 }

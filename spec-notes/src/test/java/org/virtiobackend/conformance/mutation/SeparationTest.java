@@ -54,14 +54,14 @@ class SeparationTest {
 
     @Test
     void usedLength() throws Exception {
-        Bending short1 = named(RingFaults.all(), "used length one too little");
+        Bending short1 = named(SplitRingFaults.all(), "used length one too little");
         String[] only = {"ring.*", "split.*", "init.*", "isr.*", "msix.*", "blk.*"};
         assertEquals(Set.of("TEXT-USED-DEV-01"), failures(short1, only));
     }
 
     @Test
     void framing() throws Exception {
-        Bending whole = named(RingFaults.all(), "a header must lie in one descriptor");
+        Bending whole = named(BufferFaults.all(), "a header must lie in one descriptor");
         String[] only = {"ring.*", "split.*", "init.*", "isr.*", "msix.*", "blk.*"};
         assertEquals(Set.of("SPLIT-FRAMING-DEV-01"), failures(whole, only));
     }
