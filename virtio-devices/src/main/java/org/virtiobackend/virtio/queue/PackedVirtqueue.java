@@ -6,15 +6,9 @@ import org.virtiobackend.dma.DmaAccess;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
 import org.virtiobackend.dma.RingAccess;
-import org.virtiobackend.virtio.VirtioFeature;
 
 /** The device side of a packed virtqueue (virtio 1.4 2.8). */
-public final class PackedVirtqueue implements Virtqueue {
-    private final QueueConfig config;
-    private final int size;
-    private final boolean eventIdx;
-    private final DmaSpace space;
-    private final ChainBuilder builder;
+public final class PackedVirtqueue extends AbstractVirtqueue {
     /** Chain objects that no request uses; the first {@link #freeCount} are valid. */
     private final DescriptorChain[] free;
     /** Buffer ids that the device owns now. */
@@ -25,8 +19,6 @@ public final class PackedVirtqueue implements Virtqueue {
     private final RingAccess deviceEvent = new RingAccess();
     private final PackedWalker walker;
     private final PackedUsedWriter used;
-    /** Null without IN_ORDER. */
-    private final InOrderWindow window;
 
     private int freeCount;
     private int nextAvail;
@@ -36,8 +28,6 @@ public final class PackedVirtqueue implements Virtqueue {
     /** Descriptors passed since the driver was last told. */
     private int sinceNotified;
 
-    private int inFlight;
-
     /**
      * @param features negotiated bits
      * @param space memory of this queue; the queue is its only user
@@ -46,41 +36,23 @@ public final class PackedVirtqueue implements Virtqueue {
      */
     public PackedVirtqueue(QueueConfig config, long features, DmaSpace space, ChainCompletion completion)
             throws VirtqueueException {
-        if (config.size() < 1 || config.size() > MAX_SIZE) {
-            throw new VirtqueueException("queue size " + config.size() + " of a packed virtqueue");
-        }
-        this.config = config;
-        this.size = config.size();
-        boolean indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
-        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.space = space;
-        this.builder = new ChainBuilder(space, size);
-        this.walker = new PackedWalker(desc, size, indirect, builder);
+        super(checked(config), features, space);
+        this.walker = new PackedWalker(desc, size, isIndirect(features), builder);
         this.free = new DescriptorChain[size];
         for (int i = 0; i < size; i++) {
             free[i] = new DescriptorChain(completion);
         }
         this.freeCount = size;
         this.idInUse = new boolean[size];
-        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
-        this.used = new PackedUsedWriter(desc, size, inOrder);
-        this.window = inOrder ? new InOrderWindow(size) : null;
-        space.refresh();
-        try {
-            attachAreas();
-        } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("queue " + config.index(), e);
+        this.used = new PackedUsedWriter(desc, size, isInOrder(features));
+        start();
+    }
+
+    private static QueueConfig checked(QueueConfig config) throws VirtqueueException {
+        if (config.size() < 1 || config.size() > MAX_SIZE) {
+            throw new VirtqueueException("queue size " + config.size() + " of a packed virtqueue");
         }
-    }
-
-    @Override
-    public int index() {
-        return config.index();
-    }
-
-    @Override
-    public int size() {
-        return size;
+        return config;
     }
 
     @Override
@@ -103,10 +75,7 @@ public final class PackedVirtqueue implements Virtqueue {
         builder.begin(chain);
         claim(chain, walker.walk(nextAvail, flags));
         freeCount--;
-        inFlight++;
-        if (window != null) {
-            window.polled(chain);
-        }
+        polled(chain);
         return chain;
     }
 
@@ -157,42 +126,22 @@ public final class PackedVirtqueue implements Virtqueue {
             availWrap = !availWrap;
         }
         copied = 0;
-        if (window != null) {
-            window.unpolled();
-        }
+        unpolled(chain);
         recycle(chain);
     }
 
     private void recycle(DescriptorChain chain) {
         idInUse[chain.head()] = false;
-        chain.end();
         free[freeCount++] = chain;
-        inFlight--;
     }
 
     @Override
-    public void addUsed(DescriptorChain chain, long written) throws VirtqueueException {
-        long length = Math.min(written, chain.writableSegments().totalBytes());
-        try {
-            chain.writableSegments().commit(length);
-        } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("buffer", e);
-        }
-        if (window == null) {
-            use(chain, length);
-            return;
-        }
-        chain.finish(length);
-        for (DescriptorChain next; (next = window.takeFinished()) != null; ) { // virtio 1.4 6.2
-            use(next, next.usedLength());
-        }
-    }
-
-    private void use(DescriptorChain chain, long length) throws VirtqueueException {
+    void use(DescriptorChain chain, long length) throws VirtqueueException {
         int count = chain.descriptorCount();
         boolean whole = length == chain.writableSegments().totalBytes();
         used.add(chain.head(), length, whole, count);
         sinceNotified += count;
+        ended(chain);
         recycle(chain);
     }
 
@@ -258,31 +207,20 @@ public final class PackedVirtqueue implements Virtqueue {
     }
 
     @Override
-    public int inFlight() {
-        return inFlight;
-    }
-
-    @Override
     public boolean reattach() {
-        space.refresh();
         copied = 0;
-        try {
-            attachAreas();
-            return true;
-        } catch (DmaFaultException e) {
-            desc.detach();
-            driverEvent.detach();
-            deviceEvent.detach();
-            return false;
-        }
+        return super.reattach();
     }
 
     @Override
-    public boolean memoryIsIntact() {
-        return space.isIntact();
+    void detachAreas() {
+        desc.detach();
+        driverEvent.detach();
+        deviceEvent.detach();
     }
 
-    private void attachAreas() throws DmaFaultException {
+    @Override
+    void attachAreas() throws DmaFaultException {
         space.attach(config.queueDesc(), descBytes(size), DESC_ALIGNMENT, DmaAccess.WRITE, desc);
         space.attach(config.queueDriver(), EVENT_SIZE, EVENT_ALIGNMENT, DmaAccess.READ, driverEvent);
         space.attach(config.queueDevice(), EVENT_SIZE, EVENT_ALIGNMENT, DmaAccess.WRITE, deviceEvent);

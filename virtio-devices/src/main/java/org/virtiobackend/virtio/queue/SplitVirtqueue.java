@@ -6,20 +6,12 @@ import org.virtiobackend.dma.DmaAccess;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
 import org.virtiobackend.dma.RingAccess;
-import org.virtiobackend.virtio.VirtioFeature;
 
 /** The device side of a split virtqueue (virtio 1.4 2.7). */
-public final class SplitVirtqueue implements Virtqueue {
-    private final QueueConfig config;
-    private final int size;
+public final class SplitVirtqueue extends AbstractVirtqueue {
     private final int mask;
-    private final boolean eventIdx;
-    private final DmaSpace space;
-    private final ChainBuilder builder;
     private final ChainCompletion completion;
     private final DescriptorChain[] chains;
-    /** Null without IN_ORDER. */
-    private final InOrderWindow window;
 
     private final SplitWalker walker;
     private final RingAccess desc = new RingAccess();
@@ -35,7 +27,6 @@ public final class SplitVirtqueue implements Virtqueue {
 
     private int publishedUsed;
     private int notifiedUsed;
-    private int inFlight;
 
     /**
      * @param features negotiated bits
@@ -45,37 +36,19 @@ public final class SplitVirtqueue implements Virtqueue {
      */
     public SplitVirtqueue(QueueConfig config, long features, DmaSpace space, ChainCompletion completion)
             throws VirtqueueException {
+        super(checked(config), features, space);
+        this.mask = size - 1;
+        this.walker = new SplitWalker(desc, size, isIndirect(features), builder);
+        this.completion = completion;
+        this.chains = new DescriptorChain[size];
+        start();
+    }
+
+    private static QueueConfig checked(QueueConfig config) throws VirtqueueException {
         if (Integer.bitCount(config.size()) != 1 || config.size() > MAX_SIZE) {
             throw new VirtqueueException("queue size " + config.size() + " of a split virtqueue");
         }
-        this.config = config;
-        this.size = config.size();
-        this.mask = size - 1;
-        boolean indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
-        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.space = space;
-        this.builder = new ChainBuilder(space, size);
-        this.walker = new SplitWalker(desc, size, indirect, builder);
-        this.completion = completion;
-        this.chains = new DescriptorChain[size];
-        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
-        this.window = inOrder ? new InOrderWindow(size) : null;
-        space.refresh();
-        try {
-            attachAreas();
-        } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("queue " + config.index(), e);
-        }
-    }
-
-    @Override
-    public int index() {
-        return config.index();
-    }
-
-    @Override
-    public int size() {
-        return size;
+        return config;
     }
 
     @Override
@@ -98,10 +71,7 @@ public final class SplitVirtqueue implements Virtqueue {
         builder.begin(chain);
         builder.finish(walker.walk(head));
         nextAvail = (nextAvail + 1) & 0xffff;
-        inFlight++;
-        if (window != null) {
-            window.polled(chain);
-        }
+        polled(chain);
         return chain;
     }
 
@@ -139,38 +109,15 @@ public final class SplitVirtqueue implements Virtqueue {
 
     @Override
     public void unpoll(DescriptorChain chain) {
-        chain.end();
         nextAvail = (nextAvail - 1) & 0xffff;
-        inFlight--;
-        if (window != null) {
-            window.unpolled();
-        }
+        unpolled(chain);
     }
 
     @Override
-    public void addUsed(DescriptorChain chain, long written) throws VirtqueueException {
-        long length = Math.min(written, chain.writableSegments().totalBytes());
-        try {
-            chain.writableSegments().commit(length);
-        } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("buffer", e);
-        }
-        if (window == null) {
-            use(chain, length);
-            return;
-        }
-        chain.finish(length);
-        // virtio 1.4 6.2: in order; every entry is written, drivers exist that look at each
-        for (DescriptorChain next; (next = window.takeFinished()) != null; ) {
-            use(next, next.usedLength());
-        }
-    }
-
-    private void use(DescriptorChain chain, long length) {
+    void use(DescriptorChain chain, long length) {
         used.putU64(RING + USED_ENTRY * (nextUsed & mask), chain.head() | length << 32);
         nextUsed = (nextUsed + 1) & 0xffff;
-        chain.end();
-        inFlight--;
+        ended(chain);
     }
 
     @Override
@@ -251,31 +198,20 @@ public final class SplitVirtqueue implements Virtqueue {
     }
 
     @Override
-    public int inFlight() {
-        return inFlight;
-    }
-
-    @Override
     public boolean reattach() {
-        space.refresh();
         knownAvail = nextAvail;
-        try {
-            attachAreas();
-            return true;
-        } catch (DmaFaultException e) {
-            desc.detach();
-            avail.detach();
-            used.detach();
-            return false;
-        }
+        return super.reattach();
     }
 
     @Override
-    public boolean memoryIsIntact() {
-        return space.isIntact();
+    void detachAreas() {
+        desc.detach();
+        avail.detach();
+        used.detach();
     }
 
-    private void attachAreas() throws DmaFaultException {
+    @Override
+    void attachAreas() throws DmaFaultException {
         space.attach(config.queueDesc(), descBytes(size), DESC_ALIGNMENT, DmaAccess.READ, desc);
         space.attach(config.queueDriver(), availBytes(size), AVAIL_ALIGNMENT, DmaAccess.READ, avail);
         space.attach(config.queueDevice(), usedBytes(size), USED_ALIGNMENT, DmaAccess.WRITE, used);

@@ -3,17 +3,10 @@ package org.virtiobackend.virtio.queue.driver;
 import static org.virtiobackend.virtio.queue.PackedLayout.*;
 
 import org.virtiobackend.dma.RingAccess;
-import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.DriverMemory;
-import org.virtiobackend.virtio.VirtioFeature;
 
 /** The driver side of a packed virtqueue (virtio 1.4 2.8), its areas open to those who break the rules on purpose. */
-public final class PackedDriverQueue implements DriverVirtqueue {
-    private final int index;
-    private final int size;
-    private final boolean indirect;
-    private final boolean eventIdx;
-    private final DriverAreas areas;
+public final class PackedDriverQueue extends AbstractDriverQueue {
     private final RingAccess desc;
     private final RingAccess driverEvent;
     private final RingAccess deviceEvent;
@@ -24,16 +17,7 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     /** Ring descriptors that the buffer with this id occupies; 0 when the driver owns it. */
     private final int[] occupied;
 
-    /** Null without IN_ORDER. */
-    private final SubmissionOrder order;
-    /** Writable bytes of the buffer with this id; kept in order only. */
-    private final long[] writableBytes;
-
-    private final long[] addresses;
-    private final int[] lengths;
-
     private int freeIdCount;
-    private int free;
     private int nextAvail;
     private boolean availWrap = true;
     private int nextUsed;
@@ -42,33 +26,29 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     private int batchFlags;
     private int sinceKick;
     private int nextAvailable = EVENT_WRAP;
-    private long usedLength;
-    private long batchLength;
 
     private PackedDriverQueue(int index, int size, long features, DriverMemory memory) {
-        this.index = index;
-        this.size = size;
-        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
-        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        DriverAreas.Layout event = new DriverAreas.Layout(EVENT_SIZE, EVENT_ALIGNMENT);
-        this.areas = new DriverAreas(
-                memory, new DriverAreas.Layout(descBytes(size), DESC_ALIGNMENT), event, event, indirect ? size : 0);
+        super(index, size, features, layOut(size, features, memory));
         this.desc = areas.desc;
         this.driverEvent = areas.driver;
         this.deviceEvent = areas.device;
         this.tables = areas.tables;
         this.freeIds = new int[size];
         this.occupied = new int[size];
-        this.addresses = new long[size];
-        this.lengths = new int[size];
         for (int i = 0; i < size; i++) {
             freeIds[i] = size - 1 - i;
         }
         this.freeIdCount = size;
-        this.free = size;
-        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
-        this.order = inOrder ? new SubmissionOrder(size) : null;
-        this.writableBytes = new long[size];
+    }
+
+    private static DriverAreas layOut(int size, long features, DriverMemory memory) {
+        DriverAreas.Layout event = new DriverAreas.Layout(EVENT_SIZE, EVENT_ALIGNMENT);
+        return new DriverAreas(
+                memory,
+                new DriverAreas.Layout(descBytes(size), DESC_ALIGNMENT),
+                event,
+                event,
+                isIndirect(features) ? size : 0);
     }
 
     /**
@@ -81,39 +61,10 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         return new PackedDriverQueue(index, size, features, memory);
     }
 
-    /** Gives the areas back; the device must have been reset before. */
-    public void release(DriverMemory memory) {
-        areas.release(memory);
-    }
-
-    public int index() {
-        return index;
-    }
-
-    @Override
-    public int size() {
-        return size;
-    }
-
-    @Override
-    public int freeDescriptors() {
-        return free;
-    }
-
-    @Override
-    public int add(DmaBuffer[] readable, int readableCount, DmaBuffer[] writable, int writableCount) {
-        if (readableCount + writableCount > size) {
-            return -1;
-        }
-        DriverRings.flatten(readable, readableCount, addresses, lengths, 0);
-        DriverRings.flatten(writable, writableCount, addresses, lengths, readableCount);
-        return add(addresses, lengths, readableCount, writableCount);
-    }
-
     @Override
     public int add(long[] addresses, int[] lengths, int readableCount, int writableCount) {
         int count = readableCount + writableCount;
-        boolean useTable = indirect && count > 1 && count <= DriverAreas.TABLE_ENTRIES;
+        boolean useTable = usesTable(count);
         int needed = useTable ? 1 : count;
         if (needed == 0 || needed > free || freeIdCount == 0) {
             return -1;
@@ -121,10 +72,7 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         int id = freeIds[--freeIdCount];
         occupied[id] = needed;
         free -= needed;
-        if (order != null) {
-            order.add(id);
-            writableBytes[id] = DriverRings.total(lengths, readableCount, count);
-        }
+        submitted(id, lengths, readableCount, count);
         if (useTable) {
             writeTable(id, addresses, lengths, readableCount, count);
             writeDescriptor(areas.tableAddress(id), count * DESCRIPTOR_SIZE, id, VIRTQ_DESC_F_INDIRECT);
@@ -198,8 +146,8 @@ public final class PackedDriverQueue implements DriverVirtqueue {
 
     @Override
     public int pollUsed() {
-        if (order != null && order.batch() > 0) {
-            return takeInOrder();
+        if (isInBatch()) {
+            return takeNext();
         }
         int base = nextUsed * DESCRIPTOR_SIZE;
         int flags = desc.getU16Acquire(base + DESCRIPTOR_FLAGS);
@@ -210,22 +158,20 @@ public final class PackedDriverQueue implements DriverVirtqueue {
         // virtio 1.4 2.8.4: the length means something only with the write flag
         long length = (flags & VIRTQ_DESC_F_WRITE) != 0 ? desc.getU32(base + DESCRIPTOR_LEN) : 0;
         if (order != null) {
-            order.begin(id, size);
-            batchLength = length;
-            return takeInOrder();
+            beginBatch(id, size, length);
+            return takeNext();
         }
         if (id >= size || occupied[id] == 0) {
             throw new IllegalStateException("device returned buffer id " + id + ", which it does not own");
         }
-        usedLength = length;
+        usedLength(length);
         recycle(id);
         return id;
     }
 
     /** virtio 1.4 2.8.8: one used descriptor may stand for several buffers, and names the last. */
-    private int takeInOrder() {
-        int id = order.take();
-        usedLength = order.batch() == 0 ? batchLength : writableBytes[id];
+    private int takeNext() {
+        int id = takeInOrder();
         recycle(id);
         return id;
     }
@@ -242,11 +188,6 @@ public final class PackedDriverQueue implements DriverVirtqueue {
     }
 
     @Override
-    public long usedLength() {
-        return usedLength;
-    }
-
-    @Override
     public boolean enableInterrupts() {
         if (eventIdx) {
             driverEvent.putU16(EVENT_DESC, nextUsed | (usedWrap ? EVENT_WRAP : 0));
@@ -255,28 +196,12 @@ public final class PackedDriverQueue implements DriverVirtqueue {
             driverEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_ENABLE);
         }
         RingAccess.fullFence();
-        boolean inBatch = order != null && order.batch() > 0;
-        return inBatch || isUsed(desc.getU16Acquire(nextUsed * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS), usedWrap);
+        return isInBatch() || isUsed(desc.getU16Acquire(nextUsed * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS), usedWrap);
     }
 
     @Override
     public void disableInterrupts() {
         driverEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_DISABLE);
-    }
-
-    @Override
-    public long queueDesc() {
-        return areas.descAddress();
-    }
-
-    @Override
-    public long queueDriver() {
-        return areas.driverAddress();
-    }
-
-    @Override
-    public long queueDevice() {
-        return areas.deviceAddress();
     }
 
     /** The descriptor ring itself. */

@@ -3,21 +3,14 @@ package org.virtiobackend.virtio.queue.driver;
 import static org.virtiobackend.virtio.queue.SplitLayout.*;
 
 import org.virtiobackend.dma.RingAccess;
-import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.DriverMemory;
-import org.virtiobackend.virtio.VirtioFeature;
 
 /**
  * The driver side of a split virtqueue (virtio 1.4 2.7). The areas are open to tests and conformance checks, which break the
  * rules on purpose: {@link #desc}, {@link #avail}, {@link #used}.
  */
-public final class SplitDriverQueue implements DriverVirtqueue {
-    private final int index;
-    private final int size;
+public final class SplitDriverQueue extends AbstractDriverQueue {
     private final int mask;
-    private final boolean indirect;
-    private final boolean eventIdx;
-    private final DriverAreas areas;
     private final RingAccess desc;
     private final RingAccess avail;
     private final RingAccess used;
@@ -28,53 +21,36 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     /** Descriptors of the chain that starts here; 0 when not a head in use. */
     private final int[] chainLength;
 
-    /** Null without IN_ORDER. */
-    private final SubmissionOrder order;
-    /** Writable bytes of the chain that starts here; kept in order only. */
-    private final long[] writableBytes;
-
-    private final long[] addresses;
-    private final int[] lengths;
-
     private int firstFree;
-    private int free;
     private int nextAvail;
     private int publishedAvail;
     private int kickedAvail;
     private int nextUsed;
-    private long usedLength;
-    private long batchLength;
 
     private SplitDriverQueue(int index, int size, long features, DriverMemory memory) {
-        this.index = index;
-        this.size = size;
+        super(index, size, features, layOut(size, features, memory));
         this.mask = size - 1;
-        this.indirect = (features & VirtioFeature.VIRTIO_F_INDIRECT_DESC) != 0;
-        this.eventIdx = (features & VirtioFeature.VIRTIO_F_EVENT_IDX) != 0;
-        this.areas = new DriverAreas(
-                memory,
-                new DriverAreas.Layout(descBytes(size), DESC_ALIGNMENT),
-                new DriverAreas.Layout(availBytes(size), AVAIL_ALIGNMENT),
-                new DriverAreas.Layout(usedBytes(size), USED_ALIGNMENT),
-                indirect ? size : 0);
         this.desc = areas.desc;
         this.avail = areas.driver;
         this.used = areas.device;
         this.tables = areas.tables;
         this.next = new int[size];
         this.chainLength = new int[size];
-        this.addresses = new long[size];
-        this.lengths = new int[size];
         for (int i = 0; i < size; i++) {
             next[i] = i + 1;
         }
-        this.free = size;
-        boolean inOrder = (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
-        this.order = inOrder ? new SubmissionOrder(size) : null;
-        this.writableBytes = new long[size];
-        if (inOrder) {
+        if (order != null) {
             next[size - 1] = 0; // virtio 1.4 2.7.5: descriptors in ring order, around the end
         }
+    }
+
+    private static DriverAreas layOut(int size, long features, DriverMemory memory) {
+        return new DriverAreas(
+                memory,
+                new DriverAreas.Layout(descBytes(size), DESC_ALIGNMENT),
+                new DriverAreas.Layout(availBytes(size), AVAIL_ALIGNMENT),
+                new DriverAreas.Layout(usedBytes(size), USED_ALIGNMENT),
+                isIndirect(features) ? size : 0);
     }
 
     /**
@@ -87,39 +63,10 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         return new SplitDriverQueue(index, size, features, memory);
     }
 
-    /** Gives the areas back; the device must have been reset before. */
-    public void release(DriverMemory memory) {
-        areas.release(memory);
-    }
-
-    public int index() {
-        return index;
-    }
-
-    @Override
-    public int size() {
-        return size;
-    }
-
-    @Override
-    public int freeDescriptors() {
-        return free;
-    }
-
-    @Override
-    public int add(DmaBuffer[] readable, int readableCount, DmaBuffer[] writable, int writableCount) {
-        if (readableCount + writableCount > size) {
-            return -1;
-        }
-        DriverRings.flatten(readable, readableCount, addresses, lengths, 0);
-        DriverRings.flatten(writable, writableCount, addresses, lengths, readableCount);
-        return add(addresses, lengths, readableCount, writableCount);
-    }
-
     @Override
     public int add(long[] addresses, int[] lengths, int readableCount, int writableCount) {
         int count = readableCount + writableCount;
-        boolean useTable = indirect && count > 1 && count <= DriverAreas.TABLE_ENTRIES;
+        boolean useTable = usesTable(count);
         int needed = useTable ? 1 : count;
         if (needed == 0 || needed > free) {
             return -1;
@@ -133,10 +80,7 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         }
         free -= needed;
         chainLength[head] = needed;
-        if (order != null) {
-            order.add(head);
-            writableBytes[head] = DriverRings.total(lengths, readableCount, count);
-        }
+        submitted(head, lengths, readableCount, count);
         avail.putU16(RING + AVAIL_ENTRY * (nextAvail & mask), head);
         nextAvail = (nextAvail + 1) & 0xffff;
         return head;
@@ -208,25 +152,23 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         if (head >= size || chainLength[(int) head] == 0) {
             throw new IllegalStateException("device returned descriptor " + head + ", which it does not own");
         }
-        usedLength = element >>> 32;
+        usedLength(element >>> 32);
         nextUsed = (nextUsed + 1) & 0xffff;
         recycle((int) head);
         return (int) head;
     }
 
     private int pollInOrder() {
-        if (order.batch() == 0) {
+        if (!isInBatch()) {
             int ahead = (used.getU16Acquire(IDX) - nextUsed) & 0xffff;
             if (ahead == 0) {
                 return -1;
             }
             // virtio 1.4 2.7.9: one entry may stand for several chains, and names the last
             long element = used.getU64(RING + USED_ENTRY * (nextUsed & mask));
-            order.begin(element & 0xffff_ffffL, ahead);
-            batchLength = element >>> 32;
+            beginBatch(element & 0xffff_ffffL, ahead, element >>> 32);
         }
-        int head = order.take();
-        usedLength = order.batch() == 0 ? batchLength : writableBytes[head];
+        int head = takeInOrder();
         nextUsed = (nextUsed + 1) & 0xffff;
         recycle(head);
         return head;
@@ -248,11 +190,6 @@ public final class SplitDriverQueue implements DriverVirtqueue {
     }
 
     @Override
-    public long usedLength() {
-        return usedLength;
-    }
-
-    @Override
     public boolean enableInterrupts() {
         if (eventIdx) {
             avail.putU16(usedEvent(size), nextUsed);
@@ -271,21 +208,6 @@ public final class SplitDriverQueue implements DriverVirtqueue {
         } else {
             avail.putU16(FLAGS, VIRTQ_AVAIL_F_NO_INTERRUPT);
         }
-    }
-
-    @Override
-    public long queueDesc() {
-        return areas.descAddress();
-    }
-
-    @Override
-    public long queueDriver() {
-        return areas.driverAddress();
-    }
-
-    @Override
-    public long queueDevice() {
-        return areas.deviceAddress();
     }
 
     /** The descriptor area itself, for those who break it on purpose. */
