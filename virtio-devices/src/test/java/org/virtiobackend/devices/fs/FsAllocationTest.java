@@ -1,6 +1,7 @@
 package org.virtiobackend.devices.fs;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.devices.fs.FsFixture.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.virtio.device.worker.CommandThread;
 
 /** A warm request about files that are known allocates nothing. */
 class FsAllocationTest {
@@ -21,24 +23,80 @@ class FsAllocationTest {
     @TempDir
     private Path root;
 
+    /** A command thread that does nothing but serve lent queues. */
+    private static final class Session extends Thread implements CommandThread {
+        private volatile Runnable work;
+        private volatile boolean ended;
+        /** Written by this thread alone. */
+        volatile int served;
+
+        Session() {
+            super("session");
+            start();
+        }
+
+        @Override
+        public boolean afterAnswer(Runnable wanted) {
+            if (work != null) {
+                return false;
+            }
+            work = wanted;
+            return true;
+        }
+
+        @Override
+        public void run() {
+            while (!ended) {
+                Runnable wanted = work;
+                if (wanted == null) {
+                    Thread.yield();
+                    continue;
+                }
+                wanted.run();
+                served++;
+                work = null;
+            }
+        }
+
+        void end() throws InterruptedException {
+            ended = true;
+            join();
+        }
+    }
+
     @Test
     void requestsAllocateNothing() throws Exception {
         Files.write(root.resolve("f"), new byte[8192]);
         try (FsFixture fs = new FsFixture(root, PassthroughOptions.defaults())) {
-            long node = fs.node(ROOT, "f");
-            long fh = fs.handle(node, O_RDWR);
-            long directory = fs.opendir(ROOT).u64(0);
-            long worker = threadId("worker-0");
-            run(fs, node, fh, directory, WARM_UP);
-            long least = Long.MAX_VALUE;
-            // the least of some rounds: the JVM now and then allocates for itself, a request would do it in each
-            for (int round = 0; round < 4; round++) {
-                long before = THREADS.getThreadAllocatedBytes(worker);
-                run(fs, node, fh, directory, MEASURED);
-                least = Math.min(least, THREADS.getThreadAllocatedBytes(worker) - before);
-            }
-            assertEquals(0, least, "bytes allocated by the worker");
+            assertAllocatesNothing(fs, threadId("worker-0"));
         }
+    }
+
+    @Test
+    void requestsOnTheCommandThreadAllocateNothing() throws Exception {
+        Files.write(root.resolve("f"), new byte[8192]);
+        Session session = new Session();
+        try (FsFixture fs = new FsFixture(root, PassthroughOptions.defaults(), session)) {
+            assertAllocatesNothing(fs, session.getId());
+            assertTrue(session.served > MEASURED, "only " + session.served + " turns of the command thread");
+        } finally {
+            session.end();
+        }
+    }
+
+    private static void assertAllocatesNothing(FsFixture fs, long server) throws Exception {
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_RDWR);
+        long directory = fs.opendir(ROOT).u64(0);
+        run(fs, node, fh, directory, WARM_UP);
+        long least = Long.MAX_VALUE;
+        // the least of some rounds: the JVM now and then allocates for itself, a request would do it in each
+        for (int round = 0; round < 4; round++) {
+            long before = THREADS.getThreadAllocatedBytes(server);
+            run(fs, node, fh, directory, MEASURED);
+            least = Math.min(least, THREADS.getThreadAllocatedBytes(server) - before);
+        }
+        assertEquals(0, least, "bytes allocated by the thread that serves");
     }
 
     private static void run(FsFixture fs, long node, long fh, long directory, int rounds) throws Exception {

@@ -26,6 +26,7 @@ import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.io.IoPool;
+import org.virtiobackend.virtio.device.worker.CommandThread;
 import org.virtiobackend.virtio.device.worker.DeviceEvents;
 import org.virtiobackend.virtio.device.worker.DeviceRuntime;
 import org.virtiobackend.virtio.device.worker.WorkerPool;
@@ -72,14 +73,26 @@ final class FsFixture implements AutoCloseable {
         this(root, options, workerCount, Notifications.NONE, false);
     }
 
+    /** With a worker that sleeps whenever it can, in whose place another thread may serve. */
+    FsFixture(Path root, PassthroughOptions options, CommandThread commands) throws Exception {
+        this(root, options, new WorkerPool(1, 0), Notifications.NONE, false);
+        runtime.setCommandThread(commands);
+    }
+
     /** @param accept whether the driver wants the notifications that the device offers */
     FsFixture(Path root, PassthroughOptions options, int workerCount, Notifications offer, boolean accept)
             throws Exception {
+        this(root, options, new WorkerPool(workerCount, WorkerPool.ADAPTIVE), offer, accept);
+    }
+
+    private FsFixture(
+            Path root, PassthroughOptions options, WorkerPool workers, Notifications offer, boolean accept)
+            throws Exception {
+        this.workers = workers;
         directory = SharedDirectory.open(root.toString(), options);
         server = directory.newServer();
         device = new VirtioFsDevice(server, ioPool, new FsSettings("test", 1, QUEUE_SIZE, offer));
         memory = SharedMemory.create("fs-test", MEMORY_BYTES, BASE);
-        workers = new WorkerPool(workerCount, WorkerPool.ADAPTIVE);
         dmaMap.map(BASE, MEMORY_BYTES, true, true, memory.memFd().fd().duplicate(), 0);
         long features = FEATURES | (accept ? VirtioFsDevice.VIRTIO_FS_F_NOTIFICATION : 0);
         assertTrue(device.acceptFeatures(features));
@@ -147,7 +160,7 @@ final class FsFixture implements AutoCloseable {
                 throw new AssertionError("the device failed", failure.join());
             }
             assertTrue(System.nanoTime() < deadline, "an answer in time");
-            Thread.onSpinWait();
+            Thread.yield();
             answer = driver.poll();
         }
         return answer;
