@@ -85,8 +85,7 @@ final class FsFixture implements AutoCloseable {
         this(root, options, new WorkerPool(workerCount, WorkerPool.ADAPTIVE), offer, accept);
     }
 
-    private FsFixture(
-            Path root, PassthroughOptions options, WorkerPool workers, Notifications offer, boolean accept)
+    private FsFixture(Path root, PassthroughOptions options, WorkerPool workers, Notifications offer, boolean accept)
             throws Exception {
         this.workers = workers;
         directory = SharedDirectory.open(root.toString(), options);
