@@ -1,6 +1,7 @@
 package org.virtiobackend.cli;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -8,6 +9,7 @@ import org.virtiobackend.devices.fs.FsSettings;
 import org.virtiobackend.devices.fs.FsSettings.Notifications;
 import org.virtiobackend.devices.fs.passthrough.CachePolicy;
 import org.virtiobackend.devices.fs.passthrough.IdMap;
+import org.virtiobackend.devices.fs.passthrough.LockOptions;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
 import org.virtiobackend.devices.fs.passthrough.XattrMap;
@@ -46,6 +48,12 @@ public final class FsCommand extends ServingCommand {
         auto,
         landlock,
         none
+    }
+
+    /** Whose locks the guest's are. */
+    enum Locks {
+        host,
+        guest
     }
 
     private static final String CAPABILITIES = "{\"type\": \"fs\", \"features\": [\"read-only\"]}";
@@ -123,6 +131,29 @@ public final class FsCommand extends ServingCommand {
 
     @Option(names = "--translate-gid", paramLabel = "RULE", description = "the same for groups")
     private List<String> gidRules = new ArrayList<>();
+
+    @Option(
+            names = "--locks",
+            paramLabel = "WHOSE",
+            defaultValue = "host",
+            description = "host: the guest's locks hold against the host's processes, and the other way round (default);"
+                    + " guest: they hold in the guest alone, whose kernel keeps them")
+    private Locks locks;
+
+    @Option(
+            names = "--lock-wait",
+            paramLabel = "SECONDS",
+            defaultValue = "" + LockOptions.RANGE_SECONDS,
+            description = "how long a process of the guest waits for a byte range, which Linux cannot interrupt on a"
+                    + " virtiofs; then ENOLCK; 0: for ever (default: 60)")
+    private int lockWait;
+
+    @Option(
+            names = "--flock-wait",
+            paramLabel = "SECONDS",
+            defaultValue = "" + LockOptions.WHOLE_SECONDS,
+            description = "the same for flock (default: 3600)")
+    private int flockWait;
 
     @Option(
             names = "--notifications",
@@ -250,9 +281,17 @@ public final class FsCommand extends ServingCommand {
                 ids("--translate-uid", uidRules),
                 ids("--translate-gid", gidRules),
                 xattrMap(),
+                lockOptions(),
                 MAX_FILES,
                 each - each / 4 - each / 16,
                 each / 4);
+    }
+
+    private LockOptions lockOptions() throws BadInputException {
+        if (lockWait < 0 || flockWait < 0) {
+            throw new BadInputException((lockWait < 0 ? "--lock-wait" : "--flock-wait") + " must be 0 or more");
+        }
+        return new LockOptions(locks == Locks.host, Duration.ofSeconds(lockWait), Duration.ofSeconds(flockWait));
     }
 
     private XattrMap xattrMap() throws BadInputException {

@@ -118,6 +118,7 @@ class BadInputTest {
                 "--shared-dir=DIR --max-clients=0 | --max-clients must be 1 to 256",
                 "--shared-dir=DIR --xattr-prefix=system. | --xattr-prefix: a prefix of extended attributes starts with"
                         + " user. or trusted. and has at most 64 bytes",
+                "--shared-dir=DIR --flock-wait=-1 | --flock-wait must be 0 or more",
                 "--shared-dir=DIR --posix-acl --translate-gid=map:0:1:1 | --posix-acl does not go with --xattrmap,"
                         + " --xattr-prefix, --translate-uid or --translate-gid: the lists name the host's ids",
                 "--shared-dir=DIR --xattrmap=:ok:all::: --xattr-prefix=user.x. | --xattr-prefix=P is --xattrmap=:map::P:;"

@@ -23,7 +23,7 @@ final class FsQueueHandler implements QueueHandler {
         FsThread thread = FsThread.current();
         int taken = 0;
         while (chain != null) {
-            requestOf(chain).serve(thread);
+            requestOf(queue, chain).serve(thread);
             taken++;
             chain = taken < budget ? queue.poll() : null;
         }
@@ -41,10 +41,10 @@ final class FsQueueHandler implements QueueHandler {
         return device.server().isPrompt();
     }
 
-    private FsRequest requestOf(DescriptorChain chain) {
+    private FsRequest requestOf(Virtqueue queue, DescriptorChain chain) {
         FsRequest request = chain.attachment(FsRequest.class);
         if (request == null) {
-            request = new FsRequest(device, chain);
+            request = new FsRequest(device, chain, queue.size());
             chain.attach(request);
         }
         return request;

@@ -17,17 +17,23 @@ import org.virtiobackend.virtio.queue.DescriptorChain;
  * the I/O pool the rest, from a copy of the fixed part.
  */
 final class FsRequest implements IoPool.Task, LockWait {
+    /** A request for a lock is three descriptors without a table of their own; a quarter of the queue stays free in any case. */
+    private static final int ENTRIES_OF_A_WAIT = 4;
+
     private final VirtioFsDevice device;
     private final PassthroughServer server;
     private final DescriptorChain chain;
     private final FuseCall call;
+    private final int mostWaits;
     /** What is kept of a request that was put off. */
     private FuseRequest kept;
 
-    FsRequest(VirtioFsDevice device, DescriptorChain chain) {
+    /** @param queueSize entries of the chain's queue */
+    FsRequest(VirtioFsDevice device, DescriptorChain chain, int queueSize) {
         this.device = device;
         this.server = device.server();
         this.chain = chain;
+        this.mostWaits = Math.max(1, queueSize / ENTRIES_OF_A_WAIT);
         this.call = new FuseCall(chain.readable().segments(), chain.writable().segments());
     }
 
@@ -101,6 +107,11 @@ final class FsRequest implements IoPool.Task, LockWait {
     @Override
     public FuseRequest request() {
         return kept;
+    }
+
+    @Override
+    public int most() {
+        return mostWaits;
     }
 
     @Override

@@ -42,7 +42,7 @@ final class FsFixture implements AutoCloseable {
 
     private static final long BASE = 0x4000_0000L;
     private static final long MEMORY_BYTES = 32L << 20;
-    private static final int QUEUE_SIZE = 128;
+    static final int QUEUE_SIZE = 128;
     private static final long FEATURES =
             VirtioFeature.VIRTIO_F_VERSION_1 | VirtioFeature.VIRTIO_F_INDIRECT_DESC | VirtioFeature.VIRTIO_F_EVENT_IDX;
 

@@ -9,12 +9,15 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
 import org.virtiobackend.devices.fs.driver.FuseMessage;
+import org.virtiobackend.devices.fs.fuse.FuseInit;
+import org.virtiobackend.devices.fs.passthrough.LockOptions;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.Fd;
@@ -246,6 +249,54 @@ class LockTest {
         assertEquals(-Errno.EINTR, interrupted.error());
         fs.hiprio.send(fs.message(FUSE_INTERRUPT, 0).u64(waiting), 0);
         assertEquals(-Errno.EAGAIN, fs.await(fs.hiprio).error());
+    }
+
+    /** What stress-ng's lockf does: a process waits for its child, which was killed while it waited for a range of the process. */
+    @Test
+    void aWaitThatNobodyCanInterruptEndsByItself() throws Exception {
+        restart(new LockOptions(true, Duration.ofMillis(20), Duration.ZERO));
+        assertEquals(0, set(1, WRITE, 0, 9));
+        assertEquals(
+                -Errno.ENOLCK,
+                fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0).error());
+        assertEquals(0, set(1, NONE, 0, 9));
+        assertEquals(
+                0, fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0).error(), "it left nothing behind");
+    }
+
+    @Test
+    void aWaitForAWholeFileEndsByItself() throws Exception {
+        restart(new LockOptions(true, Duration.ZERO, Duration.ofMillis(20)));
+        assertEquals(0, FileLocks.setWhole(host.value(), WRITE));
+        assertEquals(
+                -Errno.ENOLCK,
+                fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 0, FLOCK), 0).error());
+    }
+
+    @Test
+    void waitsNeverFillTheQueue() throws Exception {
+        assertEquals(0, set(1, WRITE, 0, 9));
+        for (int owner = 2; owner < 2 + FsFixture.QUEUE_SIZE / 4; owner++) {
+            fs.requests.send(lock(FUSE_SETLKW, owner, WRITE, 0, 9, 0), 0);
+        }
+        FuseAnswer tooMany = fs.call(lock(FUSE_SETLKW, 1000, WRITE, 0, 9, 0), 0);
+        assertEquals(-Errno.ENOLCK, tooMany.error());
+        assertEquals(FsFixture.QUEUE_SIZE / 4, fs.requests.pending());
+        assertEquals(0, fs.getattr(node).error(), "others are served");
+    }
+
+    @Test
+    void locksOfTheGuestAloneAreLeftToIt() throws Exception {
+        restart(new LockOptions(false, Duration.ZERO, Duration.ZERO));
+        FuseAnswer begun = fs.init(7, 46, -1L);
+        assertEquals(0, begun.u32(12) & (FuseInit.FUSE_POSIX_LOCKS | FuseInit.FUSE_FLOCK_LOCKS));
+    }
+
+    private void restart(LockOptions options) throws Exception {
+        fs.close();
+        fs = new FsFixture(root, PassthroughOptions.defaults().withLocks(options));
+        node = fs.node(ROOT, "f");
+        fh = fs.handle(node, O_RDWR);
     }
 
     @Test

@@ -57,7 +57,7 @@ final class LockOperations extends Operations {
         }
         try {
             int type = type(in);
-            int result = (in.u32(40) & FUSE_LK_FLOCK) != 0 ? setWhole(handle, type) : setRange(call, handle, type);
+            int result = isWhole(in) ? setWhole(handle, type) : setRange(call, handle, type);
             if (result == 0 && type != FileLocks.F_WRLCK) {
                 server.lockWaits().somethingReleased();
             }
@@ -70,8 +70,12 @@ final class LockOperations extends Operations {
 
     /** Owners that keep the sender of a SETLKW from its byte range at the moment; flock locks have none. */
     static List<Long> inTheWay(LockOwners owners, FuseRequest in) {
-        boolean range = (in.u32(40) & FUSE_LK_FLOCK) == 0 && isRange(in);
-        return range ? owners.inTheWay(in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24)) : List.of();
+        return !isWhole(in) && isRange(in) ? owners.inTheWay(in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24)) : List.of();
+    }
+
+    /** Whether it is about a flock lock, which covers a file, or about a byte range. */
+    static boolean isWhole(FuseRequest in) {
+        return (in.u32(40) & FUSE_LK_FLOCK) != 0;
     }
 
     /** Who locks: a process of the driver, as a rule. */

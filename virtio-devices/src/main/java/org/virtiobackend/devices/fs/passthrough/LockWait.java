@@ -7,6 +7,9 @@ public interface LockWait {
     /** The request's fixed part; it stays until the answer. */
     FuseRequest request();
 
+    /** How many requests may wait at a time: the queue must not be full of them, or nothing else would get through. */
+    int most();
+
     /**
      * The wait is over; called once, from any thread.
      *

@@ -11,15 +11,26 @@ import org.virtiobackend.posix.Errno;
 
 /**
  * Requests that wait for a lock, and the thread that tries again for them: at once when a lock of this session is released, and
- * from time to time for locks that others hold. No thread is ever held by a lock, and every wait can be ended.
+ * from time to time for locks that others hold. No thread is ever held by a lock, and every wait ends: {@link LockOptions}.
  */
 final class LockWaits {
     private static final long FIRST_PAUSE_MILLIS = 1;
     private static final long LONGEST_PAUSE_MILLIS = 50;
     private static final int LONGEST_CIRCLE = 64;
 
+    private record Waiting(LockWait sender, long since, long longest) {
+        FuseRequest request() {
+            return sender.request();
+        }
+
+        /** Nobody may be able to interrupt it. */
+        boolean isOver() {
+            return longest > 0 && System.nanoTime() - since >= longest;
+        }
+    }
+
     private final PassthroughServer server;
-    private final List<LockWait> waits = new ArrayList<>();
+    private final List<Waiting> waits = new ArrayList<>();
     private Thread thread;
     private boolean released;
     private boolean closed;
@@ -28,18 +39,24 @@ final class LockWaits {
         this.server = server;
     }
 
-    /** Takes a request over, or answers it with EDEADLK: nobody would ever let go. */
+    /** Takes a request over, or answers it: with EDEADLK where nobody would ever let go, with ENOLCK where too many wait. */
     void add(LockWait wait) {
-        if (!enter(wait)) {
-            wait.answer(-Errno.EDEADLK);
+        int error = enter(wait);
+        if (error < 0) {
+            wait.answer(error);
         }
     }
 
-    private synchronized boolean enter(LockWait wait) {
-        if (closesCircle(wait.request())) {
-            return false;
+    private synchronized int enter(LockWait wait) {
+        if (waits.size() >= wait.most()) {
+            return -Errno.ENOLCK;
         }
-        waits.add(wait);
+        if (closesCircle(wait.request())) {
+            return -Errno.EDEADLK;
+        }
+        boolean whole = LockOperations.isWhole(wait.request());
+        long longest = server.options().locks().longestWait(whole).toNanos();
+        waits.add(new Waiting(wait, System.nanoTime(), longest));
         if (thread == null) {
             thread = new Thread(this::run, "fs-locks");
             thread.setDaemon(true);
@@ -47,7 +64,7 @@ final class LockWaits {
         }
         released = true;
         notifyAll();
-        return true;
+        return 0;
     }
 
     /** Whether an owner would wait for itself, by way of others: as for locks of processes on the host, and as for those not too far. */
@@ -61,9 +78,9 @@ final class LockWaits {
                 return true;
             }
             if (seen.add(owner)) {
-                for (LockWait wait : waits) {
-                    if (LockOperations.owner(wait.request()) == owner) {
-                        open.addAll(LockOperations.inTheWay(owners, wait.request()));
+                for (Waiting other : waits) {
+                    if (LockOperations.owner(other.request()) == owner) {
+                        open.addAll(LockOperations.inTheWay(owners, other.request()));
                     }
                 }
             }
@@ -84,7 +101,7 @@ final class LockWaits {
         synchronized (this) {
             for (int i = 0; i < waits.size() && found == null; i++) {
                 if (waits.get(i).request().unique() == unique) {
-                    found = waits.remove(i);
+                    found = waits.remove(i).sender();
                 }
             }
         }
@@ -96,7 +113,7 @@ final class LockWaits {
 
     /** Ends all waits: their buffers have to go back. */
     void endAll() {
-        List<LockWait> all;
+        List<Waiting> all;
         synchronized (this) {
             if (waits.isEmpty()) {
                 return;
@@ -104,7 +121,7 @@ final class LockWaits {
             all = new ArrayList<>(waits);
             waits.clear();
         }
-        all.forEach(wait -> wait.answer(-Errno.ENOLCK));
+        all.forEach(each -> each.sender().answer(-Errno.ENOLCK));
     }
 
     void close() {
@@ -166,13 +183,16 @@ final class LockWaits {
                 if (i >= waits.size()) {
                     return any;
                 }
-                FuseRequest request = waits.get(i).request();
-                call.on(context, request, 0, true);
+                Waiting waiting = waits.get(i);
+                call.on(context, waiting.request(), 0, true);
                 result = server.tryLock(call);
+                if (result == FuseCall.AWAIT_LOCK && waiting.isOver()) {
+                    result = -Errno.ENOLCK;
+                }
                 if (result == FuseCall.AWAIT_LOCK) {
                     i++;
                 } else {
-                    done = waits.remove(i);
+                    done = waits.remove(i).sender();
                 }
             }
             if (done != null) {

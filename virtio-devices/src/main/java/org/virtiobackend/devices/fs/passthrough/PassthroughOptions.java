@@ -11,6 +11,7 @@ package org.virtiobackend.devices.fs.passthrough;
  * @param directIo O_DIRECT of the driver is O_DIRECT on the host
  * @param submounts directories on which something is mounted are announced as such
  * @param uids how user ids of the driver and of the host correspond; {@code gids} the same for groups
+ * @param locks whether the driver's locks hold on the host, and how long it may wait for one
  * @param maxInodes files that a driver may know at a time
  * @param maxOpenInodes descriptors that these take; the others are found again by their names
  * @param maxHandles files that a driver may have open at a time
@@ -27,6 +28,7 @@ public record PassthroughOptions(
         IdMap uids,
         IdMap gids,
         XattrMap xattrMap,
+        LockOptions locks,
         int maxInodes,
         int maxOpenInodes,
         int maxHandles) {
@@ -45,6 +47,7 @@ public record PassthroughOptions(
                 IdMap.IDENTITY,
                 IdMap.IDENTITY,
                 XattrMap.IDENTITY,
+                LockOptions.defaults(),
                 4_000_000,
                 500_000,
                 100_000);
@@ -73,6 +76,7 @@ public record PassthroughOptions(
                 uids,
                 gids,
                 xattrMap,
+                locks,
                 maxInodes,
                 maxOpenInodes,
                 maxHandles);
@@ -91,6 +95,7 @@ public record PassthroughOptions(
                 uids,
                 gids,
                 xattrMap,
+                locks,
                 maxInodes,
                 maxOpenInodes,
                 maxHandles);
@@ -109,6 +114,7 @@ public record PassthroughOptions(
                 newUids,
                 newGids,
                 xattrMap,
+                locks,
                 maxInodes,
                 maxOpenInodes,
                 maxHandles);
@@ -127,6 +133,7 @@ public record PassthroughOptions(
                 uids,
                 gids,
                 map,
+                locks,
                 maxInodes,
                 maxOpenInodes,
                 maxHandles);
@@ -145,8 +152,28 @@ public record PassthroughOptions(
                 uids,
                 gids,
                 xattrMap,
+                locks,
                 inodes,
                 openInodes,
                 handles);
+    }
+
+    public PassthroughOptions withLocks(LockOptions newLocks) {
+        return new PassthroughOptions(
+                readOnly,
+                cache,
+                writeback,
+                xattr,
+                posixAcl,
+                deviceNodes,
+                directIo,
+                submounts,
+                uids,
+                gids,
+                xattrMap,
+                newLocks,
+                maxInodes,
+                maxOpenInodes,
+                maxHandles);
     }
 }

@@ -77,9 +77,8 @@ final class SessionOperations extends Operations {
                 | FUSE_SETXATTR_EXT
                 | FUSE_INIT_EXT
                 | FUSE_CREATE_SUPP_GROUP
-                | FUSE_POSIX_LOCKS
-                | FUSE_FLOCK_LOCKS
                 | FUSE_HAS_IOCTL_DIR;
+        flags |= options.locks().served() ? FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS : 0;
         flags |= options.servesAcl() ? FUSE_POSIX_ACL : 0;
         flags |= options.submounts() ? FUSE_SUBMOUNTS : 0;
         flags |= options.writeback() ? FUSE_WRITEBACK_CACHE : 0;
