@@ -136,8 +136,9 @@ public final class FsCommand extends ServingCommand {
             names = "--locks",
             paramLabel = "WHOSE",
             defaultValue = "host",
-            description = "host: the guest's locks hold against the host's processes, and the other way round (default);"
-                    + " guest: they hold in the guest alone, whose kernel keeps them")
+            description =
+                    "host: the guest's locks hold against the host's processes, and the other way round (default);"
+                            + " guest: they hold in the guest alone, whose kernel keeps them")
     private Locks locks;
 
     @Option(

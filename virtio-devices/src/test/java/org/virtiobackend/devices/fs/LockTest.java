@@ -257,11 +257,9 @@ class LockTest {
         restart(new LockOptions(true, Duration.ofMillis(20), Duration.ZERO));
         assertEquals(0, set(1, WRITE, 0, 9));
         assertEquals(
-                -Errno.ENOLCK,
-                fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0).error());
+                -Errno.ENOLCK, fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0).error());
         assertEquals(0, set(1, NONE, 0, 9));
-        assertEquals(
-                0, fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0).error(), "it left nothing behind");
+        assertEquals(0, fs.call(lock(FUSE_SETLKW, 2, WRITE, 0, 9, 0), 0).error(), "it left nothing behind");
     }
 
     @Test

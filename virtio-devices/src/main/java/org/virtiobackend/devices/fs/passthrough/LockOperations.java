@@ -70,7 +70,9 @@ final class LockOperations extends Operations {
 
     /** Owners that keep the sender of a SETLKW from its byte range at the moment; flock locks have none. */
     static List<Long> inTheWay(LockOwners owners, FuseRequest in) {
-        return !isWhole(in) && isRange(in) ? owners.inTheWay(in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24)) : List.of();
+        return !isWhole(in) && isRange(in)
+                ? owners.inTheWay(in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24))
+                : List.of();
     }
 
     /** Whether it is about a flock lock, which covers a file, or about a byte range. */
