@@ -54,8 +54,9 @@ class VfioUserClientTest {
     void givesUpOnAServerThatDoesNotAnswer(boolean serving) throws IOException {
         try (ScriptedServer server = new ScriptedServer(directory, request -> null)) {
             long start = System.nanoTime();
-            fails(Errno.ETIMEDOUT, () -> VfioUserClient.connect(
-                    server.path, options(serving).withTimeoutMillis(SHORT_MILLIS)));
+            fails(
+                    Errno.ETIMEDOUT,
+                    () -> VfioUserClient.connect(server.path, options(serving).withTimeoutMillis(SHORT_MILLIS)));
             long millis = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
             assertTrue(millis >= SHORT_MILLIS - 10 && millis < MOST * SHORT_MILLIS, () -> millis + " ms");
         }
@@ -79,8 +80,8 @@ class VfioUserClientTest {
                     .get();
         });
         try (ScriptedServer server = new ScriptedServer(directory, script);
-                VfioUserClient client = VfioUserClient.connect(
-                        server.path, options(serving).withTimeoutMillis(PATIENT_MILLIS))) {
+                VfioUserClient client =
+                        VfioUserClient.connect(server.path, options(serving).withTimeoutMillis(PATIENT_MILLIS))) {
             fails(Errno.ETIMEDOUT, client::deviceInfo);
             assertEquals(2, client.deviceInfo().regions());
         }
