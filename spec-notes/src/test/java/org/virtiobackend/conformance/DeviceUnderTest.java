@@ -71,6 +71,9 @@ public final class DeviceUnderTest implements AutoCloseable {
         default PciFunction function(VirtioPciFunction function) {
             return function;
         }
+
+        /** Called once all clients are gone. */
+        default void close() {}
     }
 
     /** Nothing is. */
@@ -139,5 +142,6 @@ public final class DeviceUnderTest implements AutoCloseable {
         workers.close();
         ioPool.close();
         image.close();
+        bending.close();
     }
 }

@@ -2,6 +2,7 @@ package org.virtiobackend.conformance;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
@@ -35,16 +36,12 @@ import org.virtiobackend.conformance.runner.RunResult;
 import org.virtiobackend.conformance.runner.Runner;
 import org.virtiobackend.conformance.runner.Target;
 import org.virtiobackend.conformance.runner.Verdict;
-import org.virtiobackend.devices.fs.FsSettings;
-import org.virtiobackend.devices.fs.VirtioFsDevice;
-import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
-import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
+import org.virtiobackend.devices.fs.FsSettings.Notifications;
 import org.virtiobackend.devices.net.backend.NetBackend;
 import org.virtiobackend.devices.net.backend.StreamBackend;
 import org.virtiobackend.devices.net.backend.TapBackend;
+import org.virtiobackend.posix.DirectoryChanges;
 import org.virtiobackend.posix.ErrnoException;
-import org.virtiobackend.virtio.device.VirtioDevice;
-import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.pci.RegionPolicy.Kind;
 
 /** The runner has nothing to say against our own devices, with any policy, in both ring layouts. */
@@ -130,7 +127,7 @@ class OurDevicesTest {
     void keepsToTheSpecification(Device device, Kind policy) throws Exception {
         RunResult result = switch (device) {
             case BLOCK -> run(policy, DeviceUnderTest.STRAIGHT);
-            case FILE_SYSTEM -> runFileSystem(policy);
+            case FILE_SYSTEM -> run(policy, new FsUnderTest(Notifications.NONE));
             case NETWORK -> run(policy, new NetUnderTest());
         };
         List<String> weaknesses = new ArrayList<>();
@@ -176,26 +173,20 @@ class OurDevicesTest {
         }
     }
 
-    private RunResult runFileSystem(Kind kind) throws Exception {
-        Path shared = Files.createDirectory(directory.resolve("shared"));
-        try (SharedDirectory export = SharedDirectory.open(shared.toString(), PassthroughOptions.defaults());
-                IoPool pool = new IoPool(1)) {
-            return run(kind, new Bending() {
-                @Override
-                public VirtioDevice device(VirtioDevice block) {
-                    try {
-                        return new VirtioFsDevice(export.newServer(), pool, new FsSettings("conformance", 1, 64));
-                    } catch (ErrnoException e) {
-                        throw new IllegalStateException(e);
-                    }
-                }
-
-                @Override
-                public boolean changes() {
-                    return false;
-                }
-            });
+    /** With the queue for notifications the others have other numbers. */
+    @Test
+    void fileSystemThatTellsOfChanges() throws Exception {
+        try {
+            DirectoryChanges.open().close();
+        } catch (ErrnoException e) {
+            abort(e.getMessage());
         }
+        RunResult result = run(null, new FsUnderTest(Notifications.ALL));
+        assertGood(result, List.of());
+        assertJudged(result, Device.FILE_SYSTEM.least);
+        assertTrue(result.clauses().stream()
+                .anyMatch(
+                        clause -> clause.clause().id().equals("FS-CONFIG-DEV-02") && clause.verdict() == Verdict.PASS));
     }
 
     @Test

@@ -70,7 +70,7 @@ public final class FsChecks implements Chapter {
         bench.about("FS-HIPRIO-DEV-01");
         bench.negotiate();
         LiveQueue urgent = bench.queue(0, 16, bench.queueVector());
-        LiveQueue queue = bench.queue(1, 16, bench.queueVector());
+        LiveQueue queue = bench.queue(bench.probe().queue(bench), 16, bench.queueVector());
         bench.driverOk();
         queue.judge(sent(queue, FsProbe.init(1)));
         for (int i = 0; i < BUSY; i++) {

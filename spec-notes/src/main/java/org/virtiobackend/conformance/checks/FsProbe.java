@@ -1,5 +1,7 @@
 package org.virtiobackend.conformance.checks;
 
+import static org.virtiobackend.devices.fs.VirtioFsDevice.VIRTIO_FS_F_NOTIFICATION;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.virtiobackend.conformance.runner.Bench;
@@ -17,12 +19,13 @@ final class FsProbe implements Probe {
 
     @Override
     public long choosable() {
-        return 0;
+        return VIRTIO_FS_F_NOTIFICATION;
     }
 
+    /** virtio 1.4 5.11.2: the queue for notifications comes before those for requests, when there is one. */
     @Override
     public int queue(Bench bench) {
-        return 1;
+        return bench.has(VIRTIO_FS_F_NOTIFICATION) ? 2 : 1;
     }
 
     @Override

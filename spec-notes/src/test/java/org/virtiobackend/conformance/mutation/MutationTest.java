@@ -65,7 +65,8 @@ class MutationTest {
                         RegionFaults.all(),
                         BlkFaults.all(),
                         NetFrameFaults.all(),
-                        NetControlFaults.all())
+                        NetControlFaults.all(),
+                        FsFaults.all())
                 .flatMap(List::stream)
                 .toList();
     }
@@ -165,9 +166,9 @@ class MutationTest {
 
     private static String head(int detected, int all) {
         return "# Faults that the conformance runner finds\n\n"
-                + "Our block device, and for its own clauses our network device with a loop behind it, is made wrong in one way"
-                + " at a\ntime, by test code around it (`MutationTest`), and the runner has to put the failure down to the"
-                + " right clause. Generated;\nwrite it again with\n"
+                + "Our block device, and for their own clauses our network device with a loop behind it and our file system"
+                + " device, is made wrong in\none way at a time, by test code around it (`MutationTest`), and the runner has to"
+                + " put the failure down to the right clause.\nGenerated; write it again with\n"
                 + "`mvn -pl spec-notes -am test -Dtest=MutationTest -Dsurefire.failIfNoSpecifiedTests=false"
                 + " -Dcoverage.write=true`.\n\n"
                 + "**" + detected + " of " + all + " faults found.**\n\n"
