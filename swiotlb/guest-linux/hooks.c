@@ -2,7 +2,7 @@
 /* Puts the pool between the virtio core and the device. */
 #include <linux/dma-mapping.h>
 #include <linux/scatterlist.h>
-#include "vrd.h"
+#include "fast.h"
 
 /* On the way of every mapping: no search where the device has operations of its own. */
 static struct vrd_device *vrd_behind(struct device *parent)
@@ -22,7 +22,7 @@ static dma_addr_t map_page(struct device *parent, struct page *page, unsigned lo
 
 	if (WARN_ON_ONCE(!vrd))
 		return DMA_MAPPING_ERROR;
-	addr = vrd_pool_map(&vrd->pool, page_to_phys(page) + offset, size, dir, attrs);
+	addr = vrd_map(&vrd->pool, page_to_phys(page) + offset, size, dir, attrs);
 	if (unlikely(addr == DMA_MAPPING_ERROR))
 		vrd_tell_full(vrd, size);
 	return addr;
@@ -34,7 +34,7 @@ static void unmap_page(struct device *parent, dma_addr_t addr, size_t size, enum
 	struct vrd_device *vrd = vrd_behind(parent);
 
 	if (!WARN_ON_ONCE(!vrd))
-		vrd_pool_unmap(&vrd->pool, addr, size, dir, attrs);
+		vrd_unmap(&vrd->pool, addr, size, dir, attrs);
 }
 
 static void sync_for_cpu(struct device *parent, dma_addr_t addr, size_t size, enum dma_data_direction dir)

@@ -5,19 +5,15 @@
  * All bookkeeping is in the guest's own memory. The device can write anything into the region; it can change no address, no
  * length and no owner.
  *
- * What is on the way of every mapping is inlined: a return costs something where processors have to be protected from speculation, and
- * more where they are emulated.
+ * Most of what is on the way of a mapping is inlined, for the reason given in fast.h, where there is a shorter way for what is small.
  */
 #include <linux/bitmap.h>
-#include <linux/io.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/unaligned.h>
 #include <linux/vmalloc.h>
-#include "vrd.h"
+#include "fast.h"
 
 /* Granules that a page takes; what is at least a page long starts on one, so that a backend can read into it directly. */
 #define VRD_PAGE_GRANULES	(PAGE_SIZE >> VRD_GRANULE_SHIFT)
@@ -29,16 +25,6 @@
 static unsigned int granules_of(size_t size)
 {
 	return (size + VRD_GRANULE - 1) >> VRD_GRANULE_SHIFT;
-}
-
-static dma_addr_t address_of(const struct vrd_pool *pool, unsigned int index)
-{
-	return pool->base + ((dma_addr_t)index << VRD_GRANULE_SHIFT);
-}
-
-static void *memory_of(const struct vrd_pool *pool, unsigned int index)
-{
-	return pool->vaddr + ((size_t)index << VRD_GRANULE_SHIFT);
 }
 
 /* Takes the granules of a mask in one word; false when one of them is in use. */
@@ -98,29 +84,30 @@ static bool claim_range(unsigned long *bitmap, unsigned long index, unsigned int
 
 /*
  * A granule, or a pair that starts on a page: nearly all that is ever mapped. Without a lock: taking one with interrupts off costs as
- * much as the rest. Areas other than the last end with a word.
+ * much as the rest. Full words in front are left out the next time.
  */
-static __always_inline unsigned long take_small(unsigned long *bitmap, unsigned long end, unsigned long start, unsigned int count)
+static __always_inline unsigned long take_small(struct vrd_pool *pool, struct vrd_area *area, unsigned int count)
 {
 	unsigned long all = count == 1 ? 1UL : 3UL;
-	unsigned long ignore = (1UL << (start % BITS_PER_LONG)) - 1;
-	unsigned long word, bit, free;
+	unsigned int first = READ_ONCE(area->lowest), word;
+	unsigned long bit, free;
+	bool full = true;
 
-	for (word = start / BITS_PER_LONG; word * BITS_PER_LONG < end; word++, ignore = 0) {
-		for (;;) {
-			free = ~(READ_ONCE(bitmap[word]) | ignore);
+	for (word = first; word * BITS_PER_LONG < area->end; word++) {
+		while ((free = ~READ_ONCE(pool->bitmap[word]))) {
+			if (full && word != first)
+				WRITE_ONCE(area->lowest, word);
+			full = false;
 			if (count > 1)
 				free &= free >> 1 & VRD_EVEN_BITS;
 			if (!free)
 				break;
 			bit = __ffs(free);
-			if (word * BITS_PER_LONG + bit + count > end)
-				return end;
-			if (claim(&bitmap[word], all << bit))
+			if (claim(&pool->bitmap[word], all << bit))
 				return word * BITS_PER_LONG + bit;
 		}
 	}
-	return end;
+	return area->end;
 }
 
 /* Others may take some of what was found in between; they will not for ever. */
@@ -128,7 +115,7 @@ static __always_inline unsigned long take_small(unsigned long *bitmap, unsigned 
 
 static noinline unsigned long take_large(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
 {
-	unsigned long flags, index = area->end, start = READ_ONCE(area->lowest);
+	unsigned long flags, index = area->end, start = READ_ONCE(area->lowest) * BITS_PER_LONG;
 	unsigned int attempt;
 
 	spin_lock_irqsave(&area->lock, flags);
@@ -148,29 +135,24 @@ static noinline unsigned long take_large(struct vrd_pool *pool, struct vrd_area 
 /* Where a search begins is a hint. */
 static noinline unsigned long take_anywhere(struct vrd_pool *pool, struct vrd_area *area, unsigned int count)
 {
-	return take_small(pool->bitmap, area->end, area->first, count);
+	WRITE_ONCE(area->lowest, area->first / BITS_PER_LONG);
+	return take_small(pool, area, count);
 }
 
 static __always_inline int area_alloc(struct vrd_pool *pool, struct vrd_area *area, unsigned int count, unsigned long align_mask)
 {
-	unsigned int start = READ_ONCE(area->lowest);
 	unsigned long index;
-	int left;
 
 	if (count > VRD_SMALL) {
 		index = take_large(pool, area, count, align_mask);
 	} else {
-		index = take_small(pool->bitmap, area->end, start, count);
+		index = take_small(pool, area, count);
 		if (unlikely(index == area->end))
 			index = take_anywhere(pool, area, count);
-		else if (index == start)
-			WRITE_ONCE(area->lowest, start + count);
 	}
 	if (index == area->end)
 		return -ENOSPC;
-	left = atomic_sub_return(count, &area->free);
-	if (left < READ_ONCE(area->least))
-		WRITE_ONCE(area->least, max(left, 0));
+	vrd_count_taken(area, count);
 	return index;
 }
 
@@ -227,17 +209,18 @@ static __always_inline void free_granules(struct vrd_pool *pool, unsigned int in
 {
 	unsigned int count = granules_of(pool->slots[index].size);
 	struct vrd_area *area = &pool->areas[pool->slots[index].area];
+	unsigned int i;
 
 	pool->slots[index].size = 0;
+	for (i = 1; i < count; i++)
+		pool->heads[index + i] = index + i;
 	/* Whoever gets the granules next must not find that undone. */
 	smp_mb__before_atomic();
 	if (count > VRD_SMALL)
 		release_range(pool->bitmap, index, count);
 	else
 		release(&pool->bitmap[index / BITS_PER_LONG], (count == 1 ? 1UL : 3UL) << (index % BITS_PER_LONG));
-	atomic_add(count, &area->free);
-	if (index < READ_ONCE(area->lowest))
-		WRITE_ONCE(area->lowest, index);
+	vrd_count_released(area, index, count);
 }
 
 static __always_inline int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, size_t size)
@@ -250,7 +233,7 @@ static __always_inline int alloc_slot(struct vrd_pool *pool, phys_addr_t orig, s
 		pool->slots[index].orig = orig;
 		pool->slots[index].size = size;
 		pool->slots[index].area = area;
-		for (i = 0; i < count; i++)
+		for (i = 1; i < count; i++)
 			pool->heads[index + i] = index;
 	}
 	return index;
@@ -269,15 +252,6 @@ static __always_inline int slot_of(struct vrd_pool *pool, dma_addr_t addr)
 	if (WARN_ON_ONCE(!pool->slots[head].size || granule - head >= granules_of(pool->slots[head].size)))
 		return -EINVAL;
 	return head;
-}
-
-/* Headers and status bytes: no call, and no string move, which takes long to get going. */
-static __always_inline void copy_small(void *to, const void *from, size_t size)
-{
-	for (; size >= sizeof(u64); size -= sizeof(u64), to += sizeof(u64), from += sizeof(u64))
-		put_unaligned(get_unaligned((const u64 *)from), (u64 *)to);
-	for (; size; size--)
-		*(u8 *)to++ = *(const u8 *)from++;
 }
 
 static __always_inline void copy_round(u64 *to, const u64 *from)
@@ -307,7 +281,7 @@ static void copy(void *to, const void *from, size_t size)
 	}
 	for (; size >= VRD_ROUND; size -= VRD_ROUND, to += VRD_ROUND, from += VRD_ROUND)
 		copy_round(to, from);
-	copy_small(to, from, size);
+	vrd_copy_small(to, from, size);
 }
 
 static void memzero(void *to, size_t size)
@@ -318,13 +292,13 @@ static void memzero(void *to, size_t size)
 
 static __always_inline void copy_in(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
 {
-	copy(memory_of(pool, index) + offset, phys_to_virt(pool->slots[index].orig + offset), size);
+	copy(vrd_memory_of(pool, index) + offset, phys_to_virt(pool->slots[index].orig + offset), size);
 	this_cpu_add(pool->counters->bytes_in, size);
 }
 
 static __always_inline void copy_out(struct vrd_pool *pool, unsigned int index, size_t offset, size_t size)
 {
-	copy(phys_to_virt(pool->slots[index].orig + offset), memory_of(pool, index) + offset, size);
+	copy(phys_to_virt(pool->slots[index].orig + offset), vrd_memory_of(pool, index) + offset, size);
 	this_cpu_add(pool->counters->bytes_out, size);
 }
 
@@ -347,11 +321,11 @@ dma_addr_t vrd_pool_map(struct vrd_pool *pool, phys_addr_t phys, size_t size, en
 	 * back as somebody else's old bytes, unless nobody looks at those.
 	 */
 	if (dir == DMA_FROM_DEVICE && pool->zero_fill)
-		memzero(memory_of(pool, index), size);
+		memzero(vrd_memory_of(pool, index), size);
 	else if (dir != DMA_TO_DEVICE ? dir != DMA_FROM_DEVICE || !pool->exact : !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_in(pool, index, 0, size);
 	this_cpu_inc(pool->counters->maps);
-	return address_of(pool, index);
+	return vrd_address_of(pool, index);
 }
 
 void vrd_pool_unmap(struct vrd_pool *pool, dma_addr_t addr, size_t size, enum dma_data_direction dir,
@@ -373,7 +347,7 @@ static bool sync_range(struct vrd_pool *pool, dma_addr_t addr, size_t *size, int
 	*index = slot_of(pool, addr);
 	if (*index < 0 || pool->slots[*index].orig == VRD_COHERENT)
 		return false;
-	*offset = addr - address_of(pool, *index);
+	*offset = addr - vrd_address_of(pool, *index);
 	if (WARN_ON_ONCE(*offset >= pool->slots[*index].size))
 		return false;
 	*size = min_t(size_t, *size, pool->slots[*index].size - *offset);
@@ -411,8 +385,8 @@ void *vrd_pool_alloc(struct vrd_pool *pool, size_t size, dma_addr_t *addr)
 	if (index < 0)
 		return NULL;
 	atomic_add(granules_of(size), &pool->coherent);
-	*addr = address_of(pool, index);
-	return memset(memory_of(pool, index), 0, size);
+	*addr = vrd_address_of(pool, index);
+	return memset(vrd_memory_of(pool, index), 0, size);
 }
 
 void vrd_pool_free(struct vrd_pool *pool, dma_addr_t addr)
@@ -473,13 +447,16 @@ static void init_areas(struct vrd_pool *pool)
 		spin_lock_init(&area->lock);
 		area->first = i * each;
 		area->end = i == pool->area_count - 1 ? pool->granules : area->first + each;
-		area->lowest = area->first;
+		area->lowest = area->first / BITS_PER_LONG;
 		area->usable = area->end - area->first;
 	}
 	/* Offset 0 is no address with DMB; the whole page, for the sake of those behind it. */
 	bitmap_set(pool->bitmap, 0, VRD_PAGE_GRANULES);
-	pool->areas[0].lowest = VRD_PAGE_GRANULES;
+	/* Behind the last granule there is nothing to take: no search has to look where the end is. */
+	bitmap_set(pool->bitmap, pool->granules, round_up(pool->granules, BITS_PER_LONG) - pool->granules);
 	pool->areas[0].usable -= VRD_PAGE_GRANULES;
+	for (i = 0; i < pool->granules; i++)
+		pool->heads[i] = i;
 	for (i = 0; i < pool->area_count; i++) {
 		atomic_set(&pool->areas[i].free, pool->areas[i].usable);
 		pool->areas[i].least = pool->areas[i].usable;

@@ -68,7 +68,7 @@ struct vrd_area {
 	spinlock_t lock;	/* held by who looks for more than fits a word of the bitmap */
 	unsigned int first;
 	unsigned int end;
-	unsigned int lowest;	/* where a search begins: most below it are in use */
+	unsigned int lowest;	/* word of the bitmap where a search begins: most below it are full */
 	unsigned int usable;	/* free when nothing is in use */
 	int least;		/* the fewest that were ever free */
 	atomic_t free;
@@ -103,7 +103,7 @@ struct vrd_pool {
 	bool exact;			/* the driver looks at no byte of a buffer that the device has not said it has written */
 	unsigned long *bitmap;		/* a bit for each granule in use, changed atomically */
 	struct vrd_slot *slots;
-	u32 *heads;			/* for each granule the first one of its allocation */
+	u32 *heads;			/* for each granule the first one of its allocation, itself when there is none */
 	struct vrd_area *areas;
 	struct vrd_counters __percpu *counters;
 	atomic_t coherent;
