@@ -3,7 +3,7 @@
 LAB_MEM=${LAB_MEM:-512M}
 LAB_SMP=${LAB_SMP:-2}
 # shared: one memfd that a backend can map; private: memory without an fd, so that a backend must send DMA messages.
-GUEST_RAM=shared
+GUEST_RAM=${LAB_RAM:-shared}
 GUEST_BOOT=kernel
 GUEST_OVERLAY=()
 # What goes before QEMU's command line, e.g. to start it in another network namespace.

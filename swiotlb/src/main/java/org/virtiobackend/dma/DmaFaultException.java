@@ -30,7 +30,7 @@ public final class DmaFaultException extends Exception {
         this.kind = kind;
     }
 
-    /** Nothing is wrong with the address, but whoever has the memory is no longer there. */
+    /** Nothing is wrong with the address, but whoever has the memory is no longer there, or has no answer while it waits for ours. */
     public static DmaFaultException peerGone(String reason, long address, long length) {
         return new DmaFaultException(reason, address, length, Kind.PEER_GONE);
     }

@@ -23,7 +23,7 @@ import org.virtiobackend.vfiouser.wire.MessageHeader;
  * reply that the client was waiting for. A call ends within its time limit whatever the client does.
  */
 final class DmaMessenger implements RemoteMemory {
-    static final String CANCELLED = "DMA message cancelled";
+    private static final String CANCELLED = "DMA message cancelled";
     /**
      * Data in one message. QEMU (seen with 11.1.3) drops what its socket buffer does not take of a reply, and then the stream is lost,
      * so replies must fit the smallest usual buffer, 208 KiB with the kernel's book-keeping in it.
@@ -128,7 +128,10 @@ final class DmaMessenger implements RemoteMemory {
         }
     }
 
-    /** Releases every worker that waits here, with a fault. */
+    /**
+     * Releases every worker that waits here, with a fault that is not the driver's: the client waits for an answer of ours, as QEMU
+     * does that takes bus mastering away before a reset, and has none for us.
+     */
     void cancelWaiting() {
         lock.lock();
         try {
@@ -172,7 +175,7 @@ final class DmaMessenger implements RemoteMemory {
         boolean gone;
         lock.lock();
         try {
-            gone = closed || LOST.equals(failure);
+            gone = closed || LOST.equals(failure) || CANCELLED.equals(failure);
             transfer.free();
             free.push(transfer);
             waiting--;

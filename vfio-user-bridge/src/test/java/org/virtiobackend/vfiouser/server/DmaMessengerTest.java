@@ -226,8 +226,8 @@ class DmaMessengerTest {
         CompletableFuture<Void> queued = read(ADDRESS, ByteBuffer.allocate(8), 0, 8);
         TestServer.await("both wait", () -> messenger.waiting() == 2);
         messenger.cancelWaiting();
-        fault(sent);
-        fault(queued);
+        assertTrue(fault(sent).isPeerGone(), "no fault of the driver's");
+        assertTrue(fault(queued).isPeerGone());
         assertEquals(1, messenger.messagesSent());
         assertTrue(deliver(request.id()), "the answer to a request that was given up");
         assertFalse(deliver(request.id()), "but only one");
@@ -248,7 +248,7 @@ class DmaMessengerTest {
     void givesUpWhenTheClientDoesNotAnswer() throws Exception {
         messenger = new DmaMessenger(output, 50);
         ByteBuffer target = ByteBuffer.allocate(8);
-        fault(read(ADDRESS, target, 0, 8));
+        assertFalse(fault(read(ADDRESS, target, 0, 8)).isPeerGone());
         RawMessage request = request();
         assertTrue(deliver(request.id()), "late");
         assertEquals(0, target.getLong(0));

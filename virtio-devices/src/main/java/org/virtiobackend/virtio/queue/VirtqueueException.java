@@ -26,7 +26,7 @@ public final class VirtqueueException extends Exception {
     /**
      * An address that the device cannot reach.
      *
-     * @param peerGone because the client is no longer there; otherwise it may not touch it
+     * @param peerGone because the client is no longer there, or has no answer for us; otherwise it may not touch it
      */
     static VirtqueueException dmaFault(String reason, boolean peerGone) {
         return new VirtqueueException(reason, peerGone ? Kind.PEER_GONE : Kind.DMA_FAULT);
@@ -42,7 +42,7 @@ public final class VirtqueueException extends Exception {
         return kind == Kind.DMA_FAULT;
     }
 
-    /** Whether nobody did anything wrong: the client that has the memory is no longer there. */
+    /** Whether nobody did anything wrong: the client that has the memory is no longer there, or has no answer for us. */
     public boolean isPeerGone() {
         return kind == Kind.PEER_GONE;
     }
