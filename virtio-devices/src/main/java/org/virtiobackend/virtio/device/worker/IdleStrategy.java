@@ -47,6 +47,11 @@ final class IdleStrategy {
         return crowded ? 0 : spinNanos;
     }
 
+    /** For how long the adaptive form polls when that is sure to pay, ns. */
+    long mostNanos() {
+        return crowded ? 0 : ADAPTIVE_MAX_NANOS;
+    }
+
     /** Says whether other threads want the processors: then one that polls is in their way. */
     void setCrowded(boolean now) {
         crowded = now && adaptive;

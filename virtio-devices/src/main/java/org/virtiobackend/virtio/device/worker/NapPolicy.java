@@ -37,6 +37,11 @@ final class NapPolicy {
         return napping ? nanos : 0;
     }
 
+    /** Whether naps would end if they got any shorter: chains come so fast that they are there at once. */
+    boolean isShortest() {
+        return nanos <= MIN_NANOS;
+    }
+
     /** Work has come after so long without any, and no nap was taken. */
     void idled(long idleNanos) {
         if (idleNanos >= BUSY_NANOS) {

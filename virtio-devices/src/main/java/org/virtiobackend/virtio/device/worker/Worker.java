@@ -208,7 +208,10 @@ final class Worker implements Runnable {
         if (tasks.length == 0) {
             sleep();
         } else if (naps.nanos() > 0 && canNap()) {
-            nap();
+            // A driver that fills the shortest of naps is fast enough to be polled.
+            if (!naps.isShortest() || !spin(idle.mostNanos())) {
+                nap();
+            }
         } else if (!idle.spinsForever() && !spinUntilWork()) {
             sleep();
         }
@@ -260,19 +263,24 @@ final class Worker implements Runnable {
 
     /** Polls for as long as the idle strategy says; true when something came. */
     private boolean spinUntilWork() {
-        if (idle.spinNanos() == 0) {
+        boolean came = spin(idle.spinNanos());
+        if (came && idle.isAdaptive()) {
+            naps.idled(0);
+        }
+        return came;
+    }
+
+    private boolean spin(long nanos) {
+        if (nanos == 0) {
             return false;
         }
         long start = System.nanoTime();
         for (int i = 1; ; i++) {
             Thread.onSpinWait();
             if (mail || closing || runTasks() > 0) {
-                if (idle.isAdaptive()) {
-                    naps.idled(0);
-                }
                 return true;
             }
-            if (i % CLOCK_EVERY == 0 && System.nanoTime() - start > idle.spinNanos()) {
+            if (i % CLOCK_EVERY == 0 && System.nanoTime() - start > nanos) {
                 return false;
             }
         }

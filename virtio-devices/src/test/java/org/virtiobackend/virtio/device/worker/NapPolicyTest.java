@@ -1,6 +1,7 @@
 package org.virtiobackend.virtio.device.worker;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
@@ -96,6 +97,9 @@ class NapPolicyTest {
             policy.napped(QueueTask.BUDGET, true);
             assertTrue(policy.nanos() >= NapPolicy.MIN_NANOS);
         }
+        assertTrue(policy.isShortest());
+        policy.napped(1, true);
+        assertFalse(policy.isShortest(), "no longer so fast");
     }
 
     @Test
