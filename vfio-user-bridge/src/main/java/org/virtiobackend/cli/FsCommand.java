@@ -270,22 +270,20 @@ public final class FsCommand extends ServingCommand {
             throw new BadInputException("--posix-acl does not go with --xattrmap, --xattr-prefix, --translate-uid or"
                     + " --translate-gid: the lists name the host's ids");
         }
-        return new PassthroughOptions(
-                readOnly,
-                cache.policy,
-                writeback,
-                xattr || posixAcl || mapped,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                !noSubmounts,
-                ids("--translate-uid", uidRules),
-                ids("--translate-gid", gidRules),
-                xattrMap(),
-                lockOptions(),
-                MAX_FILES,
-                each - each / 4 - each / 16,
-                each / 4);
+        return PassthroughOptions.builder()
+                .readOnly(readOnly)
+                .cache(cache.policy)
+                .writeback(writeback)
+                .xattr(xattr || posixAcl || mapped)
+                .posixAcl(posixAcl)
+                .deviceNodes(deviceNodes)
+                .directIo(directIo)
+                .submounts(!noSubmounts)
+                .ids(ids("--translate-uid", uidRules), ids("--translate-gid", gidRules))
+                .xattrMap(xattrMap())
+                .locks(lockOptions())
+                .limits(MAX_FILES, each - each / 4 - each / 16, each / 4)
+                .build();
     }
 
     private LockOptions lockOptions() throws BadInputException {

@@ -35,22 +35,12 @@ public record PassthroughOptions(
 
     /** A writable directory with extended attributes and a cache that looks again every second. */
     public static PassthroughOptions defaults() {
-        return new PassthroughOptions(
-                false,
-                CachePolicy.AUTO,
-                false,
-                true,
-                false,
-                false,
-                false,
-                true,
-                IdMap.IDENTITY,
-                IdMap.IDENTITY,
-                XattrMap.IDENTITY,
-                LockOptions.defaults(),
-                4_000_000,
-                500_000,
-                100_000);
+        return new Builder().build();
+    }
+
+    /** Starts from {@link #defaults}. */
+    public static Builder builder() {
+        return new Builder();
     }
 
     /** Owners of byte-range locks at a time, on one file each; each is a descriptor more. */
@@ -64,116 +54,145 @@ public record PassthroughOptions(
     }
 
     public PassthroughOptions withReadOnly() {
-        return new PassthroughOptions(
-                true,
-                cache,
-                writeback,
-                xattr,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                submounts,
-                uids,
-                gids,
-                xattrMap,
-                locks,
-                maxInodes,
-                maxOpenInodes,
-                maxHandles);
+        return toBuilder().readOnly(true).build();
     }
 
     public PassthroughOptions withCache(CachePolicy policy, boolean mayCollectWrites) {
-        return new PassthroughOptions(
-                readOnly,
-                policy,
-                mayCollectWrites,
-                xattr,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                submounts,
-                uids,
-                gids,
-                xattrMap,
-                locks,
-                maxInodes,
-                maxOpenInodes,
-                maxHandles);
+        return toBuilder().cache(policy).writeback(mayCollectWrites).build();
     }
 
     public PassthroughOptions withIds(IdMap newUids, IdMap newGids) {
-        return new PassthroughOptions(
-                readOnly,
-                cache,
-                writeback,
-                xattr,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                submounts,
-                newUids,
-                newGids,
-                xattrMap,
-                locks,
-                maxInodes,
-                maxOpenInodes,
-                maxHandles);
+        return toBuilder().ids(newUids, newGids).build();
     }
 
     public PassthroughOptions withXattrs(XattrMap map) {
-        return new PassthroughOptions(
-                readOnly,
-                cache,
-                writeback,
-                true,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                submounts,
-                uids,
-                gids,
-                map,
-                locks,
-                maxInodes,
-                maxOpenInodes,
-                maxHandles);
+        return toBuilder().xattr(true).xattrMap(map).build();
     }
 
     public PassthroughOptions withLimits(int inodes, int openInodes, int handles) {
-        return new PassthroughOptions(
-                readOnly,
-                cache,
-                writeback,
-                xattr,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                submounts,
-                uids,
-                gids,
-                xattrMap,
-                locks,
-                inodes,
-                openInodes,
-                handles);
+        return toBuilder().limits(inodes, openInodes, handles).build();
     }
 
     public PassthroughOptions withLocks(LockOptions newLocks) {
-        return new PassthroughOptions(
-                readOnly,
-                cache,
-                writeback,
-                xattr,
-                posixAcl,
-                deviceNodes,
-                directIo,
-                submounts,
-                uids,
-                gids,
-                xattrMap,
-                newLocks,
-                maxInodes,
-                maxOpenInodes,
-                maxHandles);
+        return toBuilder().locks(newLocks).build();
+    }
+
+    private Builder toBuilder() {
+        return new Builder()
+                .readOnly(readOnly)
+                .cache(cache)
+                .writeback(writeback)
+                .xattr(xattr)
+                .posixAcl(posixAcl)
+                .deviceNodes(deviceNodes)
+                .directIo(directIo)
+                .submounts(submounts)
+                .xattrMap(xattrMap)
+                .locks(locks)
+                .ids(uids, gids)
+                .limits(maxInodes, maxOpenInodes, maxHandles);
+    }
+
+    /** One option after the other. */
+    public static final class Builder {
+        private boolean readOnly;
+        private CachePolicy cache = CachePolicy.AUTO;
+        private boolean writeback;
+        private boolean xattr = true;
+        private boolean posixAcl;
+        private boolean deviceNodes;
+        private boolean directIo;
+        private boolean submounts = true;
+        private IdMap uids = IdMap.IDENTITY;
+        private IdMap gids = IdMap.IDENTITY;
+        private XattrMap xattrMap = XattrMap.IDENTITY;
+        private LockOptions locks = LockOptions.defaults();
+        private int maxInodes = 4_000_000;
+        private int maxOpenInodes = 500_000;
+        private int maxHandles = 100_000;
+
+        private Builder() {}
+
+        public Builder readOnly(boolean value) {
+            readOnly = value;
+            return this;
+        }
+
+        public Builder cache(CachePolicy value) {
+            cache = value;
+            return this;
+        }
+
+        public Builder writeback(boolean value) {
+            writeback = value;
+            return this;
+        }
+
+        public Builder xattr(boolean value) {
+            xattr = value;
+            return this;
+        }
+
+        public Builder posixAcl(boolean value) {
+            posixAcl = value;
+            return this;
+        }
+
+        public Builder deviceNodes(boolean value) {
+            deviceNodes = value;
+            return this;
+        }
+
+        public Builder directIo(boolean value) {
+            directIo = value;
+            return this;
+        }
+
+        public Builder submounts(boolean value) {
+            submounts = value;
+            return this;
+        }
+
+        public Builder xattrMap(XattrMap value) {
+            xattrMap = value;
+            return this;
+        }
+
+        public Builder locks(LockOptions value) {
+            locks = value;
+            return this;
+        }
+
+        public Builder ids(IdMap newUids, IdMap newGids) {
+            uids = newUids;
+            gids = newGids;
+            return this;
+        }
+
+        public Builder limits(int inodes, int openInodes, int handles) {
+            maxInodes = inodes;
+            maxOpenInodes = openInodes;
+            maxHandles = handles;
+            return this;
+        }
+
+        public PassthroughOptions build() {
+            return new PassthroughOptions(
+                    readOnly,
+                    cache,
+                    writeback,
+                    xattr,
+                    posixAcl,
+                    deviceNodes,
+                    directIo,
+                    submounts,
+                    uids,
+                    gids,
+                    xattrMap,
+                    locks,
+                    maxInodes,
+                    maxOpenInodes,
+                    maxHandles);
+        }
     }
 }
