@@ -80,8 +80,27 @@ held() {
 }
 release() { kill -9 "$holder"; wait "$holder" 2>/dev/null || true; }
 
+# A process is killed that waits for what another one keeps. No signal reaches it, so only the device can end that.
+stuck_begin() {
+  echo kept >$SHARE/kept
+  "$TOOL" lock fcntl take $SHARE/kept >/tmp/kept 2>&1 &
+  keeper=$!
+  until_true 50 grep -q taken /tmp/kept || die "a file cannot be locked"
+  "$TOOL" lock fcntl wait $SHARE/kept >/tmp/stuck 2>&1 &
+  stuck=$!
+  until_true 50 grep -q waiting /tmp/stuck
+  usleep 300000
+  kill -9 $stuck
+}
+stuck_end() {
+  wait $stuck 2>/dev/null || true
+  equal "fcntl: who was killed while waiting is gone, and the lock is held still" EAGAIN "$("$TOOL" lock fcntl try $SHARE/kept || true)"
+  kill -9 $keeper
+}
+
 part_locks() {
   echo lock >$SHARE/locked
+  [ "$LAB_LOCKS" = guest ] || stuck_begin
   for kind in flock fcntl; do
     held $kind take
     want "$kind: taken" until_true 50 grep -q taken /tmp/held
@@ -132,6 +151,7 @@ part_locks() {
   say "ranges"
   hear tried
   release
+  stuck_end
 }
 
 fill() { dd if=/dev/zero of="$1" bs=64k 2>&1; }
