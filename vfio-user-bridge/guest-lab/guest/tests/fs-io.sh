@@ -143,6 +143,7 @@ part_locks() {
     kill -9 "$holder"
     say "interrupted $kind"
     hear checked
+    wait "$holder" 2>/dev/null || true # it may have got the lock in the end, and goes with it
   done
   [ "$LAB_LOCKS" = host ] || return 0
   "$TOOL" lock fcntl take $SHARE/locked 100 100 >/tmp/held 2>&1 &

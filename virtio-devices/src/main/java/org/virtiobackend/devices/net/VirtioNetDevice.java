@@ -3,6 +3,7 @@ package org.virtiobackend.devices.net;
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,6 +49,9 @@ public final class VirtioNetDevice implements VirtioDevice {
     private final PcapFile dump;
     private final DeviceConfig config = new DeviceConfig(CONFIG_BYTES);
     private final NetCounters counters = new NetCounters();
+    /** Asked to announce itself while the driver had not yet answered that it has, as asked before. */
+    private final AtomicBoolean announceAgain = new AtomicBoolean();
+
     private volatile long features;
     private volatile ReceiveRules receiveRules;
     private volatile SteeringRings steering;
@@ -163,9 +167,20 @@ public final class VirtioNetDevice implements VirtioDevice {
 
     /** Asks the driver to make itself known on its link (virtio 1.4 5.1.9.5.4); from any thread. */
     public void announce() {
-        if (isNegotiated(VIRTIO_NET_F_GUEST_ANNOUNCE)) {
-            changeStatus(VIRTIO_NET_S_ANNOUNCE, VIRTIO_NET_S_ANNOUNCE);
+        if (!isNegotiated(VIRTIO_NET_F_GUEST_ANNOUNCE)) {
+            return;
         }
+        if (isAnnouncing()) {
+            announceAgain.set(true); // the driver may have done so already and be about to say it
+            if (isAnnouncing() || !announceAgain.getAndSet(false)) {
+                return;
+            }
+        }
+        changeStatus(VIRTIO_NET_S_ANNOUNCE, VIRTIO_NET_S_ANNOUNCE);
+    }
+
+    private boolean isAnnouncing() {
+        return (config.get(CONFIG_STATUS, 2) & VIRTIO_NET_S_ANNOUNCE) != 0;
     }
 
     long features() {
@@ -259,6 +274,9 @@ public final class VirtioNetDevice implements VirtioDevice {
 
     void announced() {
         changeStatus(VIRTIO_NET_S_ANNOUNCE, 0);
+        if (announceAgain.getAndSet(false)) {
+            announce();
+        }
     }
 
     // ---- the link
@@ -294,6 +312,7 @@ public final class VirtioNetDevice implements VirtioDevice {
 
     private void startOver() {
         features = 0;
+        announceAgain.set(false);
         receiveRules = initialRules();
         putMac(settings.mac());
         long speed = backend.speed();
