@@ -73,7 +73,8 @@ backend_launch() {
 # backend_spawn ID SOCKET ARGUMENT...: starts the Java backend and waits until it listens there. BACKEND_RUNNER goes before its command line.
 backend_spawn() {
   local id=$1 socket=$2 err=$LAB_RUN/$1.backend-err
-  spawn "$LAB_RUN/$id.backend-out" "$err" "${BACKEND_RUNNER[@]}" "$BACKEND_LAUNCHER" "${@:3}"
+  # Under nohup the signal would be ignored by everything below, and a JVM keeps to that.
+  spawn "$LAB_RUN/$id.backend-out" "$err" "${BACKEND_RUNNER[@]}" env --default-signal=HUP "$BACKEND_LAUNCHER" "${@:3}"
   # The launcher may build the jar first.
   wait_line "$err" "^listening on .*${socket##*/}" "${LAB_BACKEND_START_SECONDS:-300}" "$SPAWNED" || fail "the backend does not listen: $(tail -n 3 "$err")"
   BACKEND_PID=$(java_process "$SPAWNED")
