@@ -24,6 +24,10 @@ final class Bend {
         };
     }
 
+    static Supplier<Bending> bent(Function<PciFunction, PciFunction> wrap) {
+        return () -> function(wrap);
+    }
+
     /** Something between device and memory. */
     static Supplier<Bending> memory(Supplier<BentMemory> memory) {
         return () -> new Bending() {

@@ -1,5 +1,7 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.fault;
+
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -19,10 +21,6 @@ final class BlkFaults {
     private static final int HEADER_BYTES = 16;
 
     private BlkFaults() {}
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
-    }
 
     static List<Fault> all() {
         return List.of(

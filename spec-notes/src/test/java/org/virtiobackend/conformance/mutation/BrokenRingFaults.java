@@ -1,9 +1,9 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.ringFault;
 import static org.virtiobackend.virtio.VirtioFeature.*;
 
 import java.util.List;
-import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaAccess;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
@@ -20,35 +20,31 @@ final class BrokenRingFaults {
 
     private BrokenRingFaults() {}
 
-    private static Fault fault(String name, String clause, Supplier<BentMemory> memory) {
-        return new Fault(name, clause, null, Bend.memory(memory));
-    }
-
     static List<Fault> all() {
         return List.of(
-                fault(
+                ringFault(
                         "WRITE on a table means a plain buffer",
                         "SPLIT-INDIRECT-DEV-01",
                         () -> new TableFlags((flags, first) -> flags == (INDIRECT | WRITE) ? WRITE : flags)),
-                fault(
+                ringFault(
                         "a table only in front",
                         "SPLIT-INDIRECT-DEV-02",
                         () -> new TableFlags((flags, first) -> first ? flags : flags & ~INDIRECT)),
-                fault("head beyond the queue taken modulo", "TEXT-BROKEN-DEV-01", HeadModulo::new),
-                fault("next beyond the queue taken modulo", "TEXT-BROKEN-DEV-02", NextModulo::new),
-                fault("a circle is cut open", "TEXT-BROKEN-DEV-03", CutCircle::new),
-                fault("an index too far ahead is waited out", "TEXT-BROKEN-DEV-04", PatientIndex::new),
-                fault("readable behind writable taken as writable", "TEXT-BROKEN-DEV-05", AllWritable::new),
-                fault("buffers end where memory ends", "TEXT-BROKEN-DEV-06", ShortenedBuffers::new),
-                fault(
+                ringFault("head beyond the queue taken modulo", "TEXT-BROKEN-DEV-01", HeadModulo::new),
+                ringFault("next beyond the queue taken modulo", "TEXT-BROKEN-DEV-02", NextModulo::new),
+                ringFault("a circle is cut open", "TEXT-BROKEN-DEV-03", CutCircle::new),
+                ringFault("an index too far ahead is waited out", "TEXT-BROKEN-DEV-04", PatientIndex::new),
+                ringFault("readable behind writable taken as writable", "TEXT-BROKEN-DEV-05", AllWritable::new),
+                ringFault("buffers end where memory ends", "TEXT-BROKEN-DEV-06", ShortenedBuffers::new),
+                ringFault(
                         "a table without the feature is a buffer",
                         "TEXT-BROKEN-DEV-07",
                         () -> new TableFlags((flags, first) -> flags & ~INDIRECT)),
-                fault(
+                ringFault(
                         "INDIRECT wins over NEXT",
                         "TEXT-BROKEN-DEV-10",
                         () -> new TableFlags((flags, first) -> (flags & INDIRECT) != 0 ? flags & ~NEXT : flags)),
-                fault("length of a table rounded up", "TEXT-BROKEN-DEV-08", RoundedTable::new));
+                ringFault("length of a table rounded up", "TEXT-BROKEN-DEV-08", RoundedTable::new));
     }
 
     /** What the device makes of the flags of a descriptor in the table; {@code first}: no other leads to it. */

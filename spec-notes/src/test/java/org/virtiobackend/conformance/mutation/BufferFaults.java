@@ -1,9 +1,9 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.ringFault;
 import static org.virtiobackend.virtio.VirtioFeature.*;
 
 import java.util.List;
-import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaAccess;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
@@ -16,24 +16,20 @@ final class BufferFaults {
 
     private BufferFaults() {}
 
-    private static Fault fault(String name, String clause, Supplier<BentMemory> memory) {
-        return new Fault(name, clause, null, Bend.memory(memory));
-    }
-
     static List<Fault> all() {
         return List.of(
-                fault("a header must lie in one descriptor", "SPLIT-FRAMING-DEV-01", () -> new WholeHeader(0)),
-                fault(
+                ringFault("a header must lie in one descriptor", "SPLIT-FRAMING-DEV-01", () -> new WholeHeader(0)),
+                ringFault(
                         "packed: a header must lie in one descriptor",
                         "PACKED-CHAIN-DEV-01",
                         () -> new WholeHeader(VIRTIO_F_RING_PACKED)),
-                fault("writes to what it should read", "SPLIT-DESC-DEV-01", () -> new WritesReadable(0)),
-                fault(
+                ringFault("writes to what it should read", "SPLIT-DESC-DEV-01", () -> new WritesReadable(0)),
+                ringFault(
                         "packed: writes to what it should read",
                         "PACKED-DESC-DEV-01",
                         () -> new WritesReadable(VIRTIO_F_RING_PACKED)),
-                fault("reads what it should write", "SPLIT-DESC-DEV-02", () -> new ReadsWritable(0)),
-                fault(
+                ringFault("reads what it should write", "SPLIT-DESC-DEV-02", () -> new ReadsWritable(0)),
+                ringFault(
                         "packed: reads what it should write",
                         "PACKED-DESC-DEV-02",
                         () -> new ReadsWritable(VIRTIO_F_RING_PACKED)));

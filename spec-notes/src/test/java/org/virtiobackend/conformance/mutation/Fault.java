@@ -13,6 +13,16 @@ import org.virtiobackend.virtio.pci.RegionPolicy;
  * @param bending makes our device wrong in that way
  */
 record Fault(String name, String clause, RegionPolicy.Kind kind, Supplier<Bending> bending) {
+    /** With policy direct. */
+    static Fault fault(String name, String clause, Supplier<Bending> bending) {
+        return new Fault(name, clause, null, bending);
+    }
+
+    /** Between the device's rings and memory, with policy direct. */
+    static Fault ringFault(String name, String clause, Supplier<BentMemory> memory) {
+        return fault(name, clause, Bend.memory(memory));
+    }
+
     @Override
     public String toString() {
         return clause + ": " + name;

@@ -1,5 +1,6 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.fault;
 import static org.virtiobackend.virtio.pci.CommonConfigLayout.QUEUE_ENABLE;
 import static org.virtiobackend.virtio.pci.CommonConfigLayout.QUEUE_SELECT;
 
@@ -27,10 +28,6 @@ final class FsFaults {
     private static final int HIGH_PRIORITY_QUEUE = 0;
 
     private FsFaults() {}
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
-    }
 
     static List<Fault> all() {
         return List.of(

@@ -1,5 +1,7 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.fault;
+
 import java.util.List;
 import java.util.function.Supplier;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
@@ -8,10 +10,6 @@ import org.virtiobackend.virtio.pci.RegionPolicy.Kind;
 /** Faults of the configuration space and of the offer. */
 final class FunctionFaults {
     private FunctionFaults() {}
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
-    }
 
     private static Fault restricted(String name, String clause, Supplier<Bending> bending) {
         return new Fault(name, clause, Kind.RESTRICTED, bending);

@@ -1,11 +1,10 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Bend.bent;
+import static org.virtiobackend.conformance.mutation.Fault.fault;
 import static org.virtiobackend.virtio.pci.CommonConfigLayout.*;
 
 import java.util.List;
-import java.util.function.Function;
-import java.util.function.Supplier;
-import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.pci.PciFunction;
 
 /** Faults of negotiation, reset, queue reset and suspension. */
@@ -15,14 +14,6 @@ final class LifecycleFaults {
     private static final int NEEDS_RESET = 64;
 
     private LifecycleFaults() {}
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
-    }
-
-    private static Supplier<Bending> bent(Function<PciFunction, PciFunction> wrap) {
-        return () -> Bend.function(wrap);
-    }
 
     static List<Fault> all() {
         return List.of(

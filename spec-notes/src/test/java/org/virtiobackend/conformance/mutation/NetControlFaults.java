@@ -1,5 +1,6 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.fault;
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
 import java.util.HashMap;
@@ -26,10 +27,6 @@ final class NetControlFaults {
         return Stream.of(configuration(), filters(), tables(), queues(), coalescing())
                 .flatMap(List::stream)
                 .toList();
-    }
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
     }
 
     private static Fault command(String name, String clause, Consumer<Bytes> change) {

@@ -1,5 +1,6 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.fault;
 import static org.virtiobackend.devices.net.VirtioNet.*;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_RING_PACKED;
 
@@ -8,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.dma.RingAccess;
 import org.virtiobackend.pci.PciFunction;
 import org.virtiobackend.virtio.pci.DmaPolicy;
@@ -38,10 +38,6 @@ final class NetFrameFaults {
         return java.util.stream.Stream.of(transmit(), buffers(), header())
                 .flatMap(List::stream)
                 .toList();
-    }
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
     }
 
     private static Fault transmit(String name, String clause, Consumer<Bytes> change) {

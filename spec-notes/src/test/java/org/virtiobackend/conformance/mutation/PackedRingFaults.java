@@ -1,9 +1,9 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.ringFault;
 import static org.virtiobackend.virtio.VirtioFeature.*;
 
 import java.util.List;
-import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.RingAccess;
 
@@ -13,24 +13,20 @@ final class PackedRingFaults {
 
     private PackedRingFaults() {}
 
-    private static Fault fault(String name, String clause, Supplier<BentMemory> memory) {
-        return new Fault(name, clause, null, Bend.memory(memory));
-    }
-
     static List<Fault> all() {
         return List.of(
-                fault("packed used length one too little", "TEXT-USED-DEV-01", () -> new PackedLength(-1)),
-                fault("packed used length beyond the buffer", "TEXT-PACKED-DEV-02", () -> new PackedLength(4096)),
-                fault("packed used descriptor of another buffer", "TEXT-USED-DEV-02", PackedId::new),
-                fault("wrap counter wrong in the second round", "TEXT-PACKED-DEV-01", WrongWrap::new),
-                fault("packed: disable ignored", "TEXT-PACKED-DEV-03", () -> new DriverFlags(true, 0)),
-                fault("packed: disabled all the time", "TEXT-PACKED-DEV-03", () -> new DriverFlags(true, 1)),
-                fault("packed: event one too late", "TEXT-PACKED-DEV-04", () -> new PackedEvent(3, 0)),
-                fault("packed: event one too early", "TEXT-PACKED-DEV-04", () -> new PackedEvent(-3, 0)),
-                fault("packed: event of the other round", "TEXT-PACKED-DEV-04", () -> new PackedEvent(0, 0x8000)),
-                fault("reserved flags in the device event", "TEXT-PACKED-DEV-05", ReservedEvent::new),
-                fault("looks beyond an unavailable descriptor", "PACKED-DESC-DEV-03", Impatient::new),
-                fault("writes used descriptors again", "PACKED-DESC-DEV-04", Rewrites::new));
+                ringFault("packed used length one too little", "TEXT-USED-DEV-01", () -> new PackedLength(-1)),
+                ringFault("packed used length beyond the buffer", "TEXT-PACKED-DEV-02", () -> new PackedLength(4096)),
+                ringFault("packed used descriptor of another buffer", "TEXT-USED-DEV-02", PackedId::new),
+                ringFault("wrap counter wrong in the second round", "TEXT-PACKED-DEV-01", WrongWrap::new),
+                ringFault("packed: disable ignored", "TEXT-PACKED-DEV-03", () -> new DriverFlags(true, 0)),
+                ringFault("packed: disabled all the time", "TEXT-PACKED-DEV-03", () -> new DriverFlags(true, 1)),
+                ringFault("packed: event one too late", "TEXT-PACKED-DEV-04", () -> new PackedEvent(3, 0)),
+                ringFault("packed: event one too early", "TEXT-PACKED-DEV-04", () -> new PackedEvent(-3, 0)),
+                ringFault("packed: event of the other round", "TEXT-PACKED-DEV-04", () -> new PackedEvent(0, 0x8000)),
+                ringFault("reserved flags in the device event", "TEXT-PACKED-DEV-05", ReservedEvent::new),
+                ringFault("looks beyond an unavailable descriptor", "PACKED-DESC-DEV-03", Impatient::new),
+                ringFault("writes used descriptors again", "PACKED-DESC-DEV-04", Rewrites::new));
     }
 
     private static final class PackedLength extends OneLayout {

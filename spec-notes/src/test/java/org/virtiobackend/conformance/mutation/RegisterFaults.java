@@ -1,9 +1,10 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Bend.bent;
+import static org.virtiobackend.conformance.mutation.Fault.fault;
 import static org.virtiobackend.virtio.pci.CommonConfigLayout.*;
 
 import java.util.List;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import org.virtiobackend.conformance.DeviceUnderTest.Bending;
 import org.virtiobackend.pci.PciFunction;
@@ -14,14 +15,6 @@ final class RegisterFaults {
     private static final int FEATURES_OK = 8;
 
     private RegisterFaults() {}
-
-    private static Fault fault(String name, String clause, Supplier<Bending> bending) {
-        return new Fault(name, clause, null, bending);
-    }
-
-    private static Supplier<Bending> bent(Function<PciFunction, PciFunction> wrap) {
-        return () -> Bend.function(wrap);
-    }
 
     static List<Fault> all() {
         return List.of(

@@ -1,9 +1,9 @@
 package org.virtiobackend.conformance.mutation;
 
+import static org.virtiobackend.conformance.mutation.Fault.ringFault;
 import static org.virtiobackend.virtio.VirtioFeature.*;
 
 import java.util.List;
-import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.RingAccess;
 
@@ -14,30 +14,27 @@ final class SplitRingFaults {
 
     private SplitRingFaults() {}
 
-    private static Fault fault(String name, String clause, Supplier<BentMemory> memory) {
-        return new Fault(name, clause, null, Bend.memory(memory));
-    }
-
     static List<Fault> all() {
         return List.of(
-                fault("used length one too much", "TEXT-USED-DEV-01", () -> new UsedLength(1)),
-                fault("used length one too little", "TEXT-USED-DEV-01", () -> new UsedLength(-1)),
-                fault("used length beyond the buffer", "SPLIT-USED-DEV-02", () -> new UsedLength(4096)),
-                fault("used entry of another chain", "TEXT-USED-DEV-02", UsedId::new),
-                fault("used index moves by two", "TEXT-USED-DEV-02", UsedTwice::new),
-                fault("descriptors as they were the first time", "TEXT-USED-DEV-02", StaleTable::new),
-                fault("used index wraps at 32768", "TEXT-SPLIT-DEV-01", ShortIndex::new),
-                fault("marks descriptors that it has taken", "SPLIT-DESC-DEV-04", WritesTable::new),
-                fault("NO_INTERRUPT ignored", "SPLIT-USEDNOTIFY-DEV-02", () -> new DriverFlags(false, 0)),
-                fault("NO_INTERRUPT assumed", "SPLIT-USEDNOTIFY-DEV-03", () -> new DriverFlags(false, 1)),
-                fault("used_event looked at without EVENT_IDX", "SPLIT-USEDNOTIFY-DEV-01", EventWithoutFeature::new),
-                fault("NO_INTERRUPT obeyed with EVENT_IDX", "SPLIT-USEDNOTIFY-DEV-04", FlagsWithEvent::new),
-                fault("used_event one too late", "SPLIT-USEDNOTIFY-DEV-05", () -> new UsedEvent(1)),
-                fault("used_event one too early", "SPLIT-USEDNOTIFY-DEV-06", () -> new UsedEvent(-1)),
-                fault("used index before the entry", "SPLIT-USED-DEV-01", IndexFirst::new),
-                fault("used flags 2", "SPLIT-AVAILNOTIFY-DEV-01", () -> new UsedFlags(false, 2)),
-                fault("used flags with EVENT_IDX", "SPLIT-AVAILNOTIFY-DEV-03", () -> new UsedFlags(true, 1)),
-                fault("NO_NOTIFY and yet asleep", "TEXT-NOTIFY-DEV-01", () -> new UsedFlags(false, 1)));
+                ringFault("used length one too much", "TEXT-USED-DEV-01", () -> new UsedLength(1)),
+                ringFault("used length one too little", "TEXT-USED-DEV-01", () -> new UsedLength(-1)),
+                ringFault("used length beyond the buffer", "SPLIT-USED-DEV-02", () -> new UsedLength(4096)),
+                ringFault("used entry of another chain", "TEXT-USED-DEV-02", UsedId::new),
+                ringFault("used index moves by two", "TEXT-USED-DEV-02", UsedTwice::new),
+                ringFault("descriptors as they were the first time", "TEXT-USED-DEV-02", StaleTable::new),
+                ringFault("used index wraps at 32768", "TEXT-SPLIT-DEV-01", ShortIndex::new),
+                ringFault("marks descriptors that it has taken", "SPLIT-DESC-DEV-04", WritesTable::new),
+                ringFault("NO_INTERRUPT ignored", "SPLIT-USEDNOTIFY-DEV-02", () -> new DriverFlags(false, 0)),
+                ringFault("NO_INTERRUPT assumed", "SPLIT-USEDNOTIFY-DEV-03", () -> new DriverFlags(false, 1)),
+                ringFault(
+                        "used_event looked at without EVENT_IDX", "SPLIT-USEDNOTIFY-DEV-01", EventWithoutFeature::new),
+                ringFault("NO_INTERRUPT obeyed with EVENT_IDX", "SPLIT-USEDNOTIFY-DEV-04", FlagsWithEvent::new),
+                ringFault("used_event one too late", "SPLIT-USEDNOTIFY-DEV-05", () -> new UsedEvent(1)),
+                ringFault("used_event one too early", "SPLIT-USEDNOTIFY-DEV-06", () -> new UsedEvent(-1)),
+                ringFault("used index before the entry", "SPLIT-USED-DEV-01", IndexFirst::new),
+                ringFault("used flags 2", "SPLIT-AVAILNOTIFY-DEV-01", () -> new UsedFlags(false, 2)),
+                ringFault("used flags with EVENT_IDX", "SPLIT-AVAILNOTIFY-DEV-03", () -> new UsedFlags(true, 1)),
+                ringFault("NO_NOTIFY and yet asleep", "TEXT-NOTIFY-DEV-01", () -> new UsedFlags(false, 1)));
     }
 
     private static final class UsedLength extends OneLayout {
