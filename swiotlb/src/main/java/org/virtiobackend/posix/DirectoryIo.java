@@ -123,6 +123,11 @@ public final class DirectoryIo {
         return pointer.getByteArray(0, (int) pointer.indexOf(0, (byte) 0) + 1);
     }
 
+    /** Whether the NUL-terminated bytes at two addresses are the same; no system call. */
+    public static boolean sameName(long one, long other) {
+        return FileCalls.strcmp(one, other) == 0;
+    }
+
     public static void close(int fd) {
         FileCalls.close(fd);
     }

@@ -18,6 +18,8 @@ final class FileCalls {
 
     static native int close(int fd);
 
+    static native int strcmp(long one, long other);
+
     static native int openat(int directory, long path, int flags, int mode);
 
     static native int statx(int directory, long path, int flags, int mask, long buffer);

@@ -1,7 +1,6 @@
 package org.virtiobackend.devices.fs.passthrough;
 
 import java.nio.ByteBuffer;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.FileAttributes;
 import org.virtiobackend.posix.FileIdentity;
@@ -15,12 +14,12 @@ final class Inode extends Slot {
     private final long device;
     private final long mountId;
     private final int type;
-    private final AtomicInteger open;
+    private final OpenInodes open;
 
     private volatile int fd;
     /** While the descriptor is closed. */
     private volatile byte[] identity;
-    /** Directory and name that it was found by last; no name: it keeps its descriptor. */
+    /** Directory and name that it was seen under last; no name: it keeps its descriptor. */
     private volatile Place place;
     /** Used since the last look; a race costs a descriptor that is opened again. */
     private boolean used = true;
@@ -33,16 +32,27 @@ final class Inode extends Slot {
     boolean listed;
     /** Of a directory that is watched for changes, and so keeps its descriptor: what events call it. Guarded by the table. */
     ByteBuffer watchKey;
+    /** Where it stands among those that can lose their descriptors, or -1; guarded by these. */
+    int openAt = -1;
 
     /** @param name one component, NUL-terminated */
     record Place(long directory, byte[] name) {}
 
+    /** What became of a descriptor that was to be closed. */
+    enum Eviction {
+        /** It is needed, or was used a while ago. */
+        STAYS,
+        CLOSED,
+        /** Its file system has nothing to know it again by. */
+        NEVER
+    }
+
     /**
      * @param fd taken over
      * @param place null when it has no name
-     * @param open counts descriptors
+     * @param open is to have it added, as it has a descriptor
      */
-    Inode(int fd, FileAttributes attributes, Place place, AtomicInteger open) {
+    Inode(int fd, FileAttributes attributes, Place place, OpenInodes open) {
         this.fd = fd;
         this.place = place;
         this.open = open;
@@ -50,7 +60,6 @@ final class Inode extends Slot {
         this.device = attributes.device();
         this.mountId = attributes.mountId();
         this.type = attributes.type();
-        open.incrementAndGet();
     }
 
     /** -1 while it is closed; never while it is pinned through the table. */
@@ -71,31 +80,39 @@ final class Inode extends Slot {
         place = newPlace;
     }
 
+    /** It was looked up by a name, which may be another than before. */
+    void seenAt(FsThread thread, long directory, long name) {
+        Place last = place;
+        if (last == null || last.directory == directory && DirectoryIo.sameName(thread.nameOf(last.name), name)) {
+            return;
+        }
+        place = new Place(directory, DirectoryIo.copyName(name));
+    }
+
     void markUsed() {
         if (!used) {
             used = true;
         }
     }
 
-    /** Closes the descriptor if nobody has used it for a while or has it now; true when it did. */
-    boolean evict(FileIdentity identities) {
+    /** Closes the descriptor if nobody has used it for a while or has it now. */
+    Eviction evict(FileIdentity identities) {
         if (used) {
             used = false;
-            return false;
+            return Eviction.STAYS;
         }
-        if (place == null || watchKey != null || !isOpen() || !freeze()) {
-            return false;
+        if (watchKey != null || !isOpen() || !freeze()) {
+            return Eviction.STAYS;
         }
         int closing = fd;
         identity = identities.of(closing);
         boolean known = identity != null;
         if (known) {
             fd = -1;
-            open.decrementAndGet();
             DirectoryIo.close(closing);
         }
         unfreeze();
-        return known;
+        return known ? Eviction.CLOSED : Eviction.NEVER;
     }
 
     /** Goes on with a descriptor, which is taken over, if it is of this very file. */
@@ -107,8 +124,8 @@ final class Inode extends Slot {
         if (!identities.matches(found, identity)) {
             return false;
         }
-        open.incrementAndGet();
         fd = found;
+        open.add(this);
         return true;
     }
 
@@ -153,7 +170,7 @@ final class Inode extends Slot {
     @Override
     void dispose() {
         if (isOpen()) {
-            open.decrementAndGet();
+            open.remove(this);
             DirectoryIo.close(fd);
         }
     }

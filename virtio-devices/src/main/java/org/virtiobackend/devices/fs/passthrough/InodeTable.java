@@ -1,6 +1,5 @@
 package org.virtiobackend.devices.fs.passthrough;
 
-import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.FileAttributes;
 import org.virtiobackend.posix.FileIdentity;
@@ -15,13 +14,9 @@ final class InodeTable {
     private static final int INITIAL_BUCKETS = 1024;
     /** Directories above each other that are opened again for the sake of one file. */
     private static final int MAX_DEPTH = 256;
-    /** Files that are looked at for a descriptor to close, each time that there are too many. */
-    private static final int LOOKS = 256;
 
     private final SlotTable<Inode> byId;
-    private final AtomicInteger open = new AtomicInteger();
-    private final int maxOpen;
-    private int hand;
+    private final OpenInodes open;
     /** Null: nobody wants to know what others change. */
     private volatile ChangeWatch watch;
 
@@ -32,12 +27,13 @@ final class InodeTable {
     /**
      * @param rootFd taken over
      * @param limit most files
-     * @param maxOpen descriptors that they take, as far as their file systems allow
+     * @param maxOpen most descriptors that they take
      */
     InodeTable(int rootFd, FileAttributes rootAttributes, int limit, int maxOpen) {
         byId = new SlotTable<>(limit);
-        this.maxOpen = maxOpen;
+        open = new OpenInodes(maxOpen);
         root = new Inode(rootFd, rootAttributes, null, open);
+        open.add(root);
         root.lookups = 1;
         byId.add(root);
         insert(root);
@@ -81,14 +77,14 @@ final class InodeTable {
 
     /** Looks where a file was found last; it is judged by its identity, not by its name. */
     private boolean reopen(Inode inode, int depth) {
-        makeRoom();
         Inode.Place place = inode.place();
         Inode directory = pin(place.directory(), depth + 1);
         if (directory == null) {
             return inode.isOpen();
         }
         FsThread thread = FsThread.current();
-        int fd = DirectoryIo.openPath(directory.fd(), thread.nameOf(place.name()));
+        makeRoom();
+        int fd = open.isFull() ? -1 : DirectoryIo.openPath(directory.fd(), thread.nameOf(place.name()));
         directory.unpin();
         if (fd >= 0 && !inode.adopt(fd, thread.identities())) {
             DirectoryIo.close(fd);
@@ -96,21 +92,11 @@ final class InodeTable {
         return inode.isOpen();
     }
 
-    /** Closes descriptors of files that were not used for a while, when there are too many. */
     private void makeRoom() {
-        if (open.get() < maxOpen) {
-            return;
-        }
-        FileIdentity identities = FsThread.current().identities();
-        synchronized (this) {
-            for (int i = 0; i < LOOKS && open.get() >= maxOpen - maxOpen / 16; i++) {
-                Inode inode = byId.at(hand++);
-                if (hand >= byId.end()) {
-                    hand = 0;
-                }
-                if (inode != null) {
-                    inode.evict(identities);
-                }
+        if (open.areMany()) {
+            FileIdentity identities = FsThread.current().identities();
+            synchronized (this) {
+                open.closeUnused(identities);
             }
         }
     }
@@ -125,15 +111,15 @@ final class InodeTable {
         }
     }
 
-    /** The node id of a file that is known, counted once more, or 0. */
-    synchronized long known(FileAttributes attributes) {
+    /** A file that is known, counted once more, not pinned; or null. */
+    synchronized Inode known(FileAttributes attributes) {
         Inode inode = find(attributes);
         if (inode == null || !inode.isOpen()) {
-            return 0; // without a descriptor its number proves nothing
+            return null; // without a descriptor its number proves nothing
         }
         inode.markUsed();
         inode.lookups++;
-        return inode.id();
+        return inode;
     }
 
     /** Whether a file of this number is known; a guess about what to do first, never an answer. */
@@ -151,13 +137,20 @@ final class InodeTable {
      *
      * @param fd taken over
      * @param place where it was found; null for a file without a name
-     * @return its node id, or 0 when there are too many
+     * @return its node id, or 0 when there are too many, or too many with a descriptor
      */
     long add(int fd, FileAttributes attributes, Inode.Place place) {
         makeRoom();
         synchronized (this) {
             Inode inode = find(attributes);
+            if (open.isFull() && (inode == null || !inode.isOpen())) {
+                DirectoryIo.close(fd);
+                return 0;
+            }
             if (inode != null && inode.adopt(fd, FsThread.current().identities())) {
+                if (place != null && inode.place() != null) {
+                    inode.foundAt(place);
+                }
                 inode.lookups++;
                 return inode.id();
             }
@@ -165,6 +158,7 @@ final class InodeTable {
                 delete(inode); // it has gone, and its number is another's now
             }
             inode = new Inode(fd, attributes, place, open);
+            open.add(inode);
             if (byId.add(inode)) {
                 inode.lookups = 1;
                 insert(inode);
@@ -241,7 +235,7 @@ final class InodeTable {
 
     /** Descriptors that files have. */
     int openCount() {
-        return open.get();
+        return open.count();
     }
 
     private Inode find(FileAttributes attributes) {

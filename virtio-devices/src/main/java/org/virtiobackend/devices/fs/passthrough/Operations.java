@@ -52,8 +52,12 @@ abstract class Operations {
             return result;
         }
         // an inode number is not used again while a descriptor of ours keeps the inode
-        long known = inodes.known(attributes);
-        return known != 0 ? known : lookUpNew(thread, directory, name);
+        Inode known = inodes.known(attributes);
+        if (known == null) {
+            return lookUpNew(thread, directory, name);
+        }
+        known.seenAt(thread, directory.id(), name);
+        return known.id();
     }
 
     /** The same for a file that is probably not known yet. */
