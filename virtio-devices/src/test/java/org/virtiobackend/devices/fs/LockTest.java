@@ -308,6 +308,31 @@ class LockTest {
     }
 
     @Test
+    void rangesAreBounded() throws Exception {
+        fs.close();
+        fs = new FsFixture(root, PassthroughOptions.defaults().withLimits(100, 100, 8));
+        node = fs.node(ROOT, "f");
+        fh = fs.handle(node, O_RDWR);
+        int most = 8 * 512;
+        assertEquals(0, set(1, READ, 0, 2 * most));
+        for (int i = 1; i < most - 1; i++) {
+            assertEquals(0, set(1, NONE, 2 * i, 2 * i), "splits one range");
+        }
+        assertEquals(0, set(2, READ, 0, 0));
+        assertEquals(-Errno.ENOLCK, set(2, READ, 2, 2), "one more of another owner");
+        assertEquals(-Errno.ENOLCK, set(1, NONE, 2 * most - 1, 2 * most - 1), "or by unlocking the middle of one");
+        assertEquals(0, set(2, READ, 1, 1), "joins one that it has");
+        assertEquals(0, set(1, NONE, 0, 1));
+        assertEquals(0, set(2, READ, 3, 3), "there is room again");
+        assertEquals(-Errno.ENOLCK, set(2, READ, 5, 5));
+        assertEquals(
+                0,
+                fs.call(fs.message(FUSE_FLUSH, node).u64(fh).u32(0).u32(0).u64(1), 0)
+                        .error());
+        assertEquals(0, set(2, READ, 5, 5), "the other one has closed the file");
+    }
+
+    @Test
     void nonsenseIsRefused() throws Exception {
         assertEquals(-Errno.EINVAL, set(1, 7, 0, 9));
         assertEquals(-Errno.EINVAL, set(1, WRITE, 9, 0));

@@ -35,14 +35,20 @@ final class LockOwners {
 
     private final Map<Key, Holder> holders = new HashMap<>();
     private final int limit;
+    private final int maxRanges;
+    /** Ranges of all owners. */
+    private int rangeCount;
+
     private final boolean readOnly;
 
     /**
      * @param limit most owners and inodes at a time
+     * @param maxRanges most ranges that all of them hold together: the kernel keeps account of each
      * @param readOnly nothing is opened for writing: that alone keeps the host from executing a file
      */
-    LockOwners(int limit, boolean readOnly) {
+    LockOwners(int limit, int maxRanges, boolean readOnly) {
         this.limit = limit;
+        this.maxRanges = maxRanges;
         this.readOnly = readOnly;
     }
 
@@ -61,12 +67,18 @@ final class LockOwners {
             handle.inode().pin(); // the handle keeps it alive, so this does not fail
             holders.put(key, holder);
         }
+        long end = length == 0 ? Long.MAX_VALUE : start + length - 1;
+        int growth = holder.ranges.growth(start, end, type); // unlocking the middle of one makes two
+        if (growth > 0 && rangeCount + growth > maxRanges) {
+            return -Errno.ENOLCK;
+        }
         holder.pid = pid;
         holder.handle = handle.id();
         handle.lockedThrough();
         int result = FileLocks.setRange(holder.fd, type, start, length, thread.scratch());
         if (result == 0) {
-            holder.ranges.set(start, length == 0 ? Long.MAX_VALUE : start + length - 1, type);
+            holder.ranges.set(start, end, type);
+            rangeCount += growth;
         }
         return result;
     }
@@ -118,7 +130,7 @@ final class LockOwners {
         }
         Holder holder = holders.remove(new Key(inode.id(), owner));
         if (holder != null) {
-            holder.close();
+            close(holder);
         }
         return holder != null;
     }
@@ -132,7 +144,7 @@ final class LockOwners {
         for (Iterator<Holder> all = holders.values().iterator(); handle.wasLockedThrough() && all.hasNext(); ) {
             Holder holder = all.next();
             if (holder.handle == handle.id()) {
-                holder.close();
+                close(holder);
                 all.remove();
                 any = true;
             }
@@ -142,9 +154,14 @@ final class LockOwners {
 
     synchronized void clear() {
         for (Iterator<Holder> all = holders.values().iterator(); all.hasNext(); ) {
-            all.next().close();
+            close(all.next());
             all.remove();
         }
+    }
+
+    private void close(Holder holder) {
+        rangeCount -= holder.ranges.count();
+        holder.close();
     }
 
     private int open(FsThread thread, Inode inode) {

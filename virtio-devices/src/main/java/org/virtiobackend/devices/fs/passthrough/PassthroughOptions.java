@@ -48,6 +48,11 @@ public record PassthroughOptions(
         return Math.max(1, maxHandles / 4);
     }
 
+    /** Byte ranges that these hold together; for each, 200 bytes of the kernel's memory and some of ours. */
+    int maxLockedRanges() {
+        return (int) Math.min(65_536, 512L * maxHandles);
+    }
+
     /** Lists name ids, which nobody translates. */
     boolean servesAcl() {
         return posixAcl && xattr && xattrMap.isIdentity() && uids == IdMap.IDENTITY && gids == IdMap.IDENTITY;

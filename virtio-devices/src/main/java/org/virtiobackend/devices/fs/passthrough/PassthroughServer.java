@@ -86,7 +86,7 @@ public final class PassthroughServer implements AutoCloseable {
                 root.duplicate().release(), rootAttributes, options.maxInodes(), options.maxOpenInodes());
         this.handles = new SlotTable<>(options.maxHandles());
         this.entries = new EntryWriter(options);
-        this.lockOwners = new LockOwners(options.maxLockOwners(), options.readOnly());
+        this.lockOwners = new LockOwners(options.maxLockOwners(), options.maxLockedRanges(), options.readOnly());
         OpenFlags flags = new OpenFlags(options);
         this.session = new SessionOperations(this);
         this.names = new NameOperations(this);
