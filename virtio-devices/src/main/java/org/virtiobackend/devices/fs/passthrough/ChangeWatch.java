@@ -7,6 +7,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.fs.fuse.FuseNotify;
 import org.virtiobackend.devices.fs.fuse.FuseReply;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.DirectoryChanges;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
@@ -18,6 +19,9 @@ import org.virtiobackend.posix.ProcFd;
  */
 public final class ChangeWatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ChangeWatch.class);
+
+    /** How events call the directory itself. */
+    private static final byte[] SELF = {'.', 0};
 
     private final InodeTable inodes;
     private final DirectoryChanges changes;
@@ -130,10 +134,18 @@ public final class ChangeWatch implements AutoCloseable {
         byte[] key = alone && changes.isOwn() ? null : changes.directory();
         Long node = key == null ? null : nodeOf(key);
         if (node != null) {
-            directory = node;
-            name = changes.nameBytes();
-            left = what & (DirectoryChanges.NAMES | DirectoryChanges.MODIFY | DirectoryChanges.ATTRIB);
+            begin(node, changes.nameBytes(), what);
         }
+    }
+
+    /** Something has become of a name in a directory; one that no driver can say makes the directory another. */
+    void begin(long node, byte[] changed, int what) {
+        boolean sayable = changed.length - 1 <= FuseRequest.NAME_MAX;
+        directory = node;
+        name = sayable ? changed : SELF;
+        left = sayable
+                ? what & (DirectoryChanges.NAMES | DirectoryChanges.MODIFY | DirectoryChanges.ATTRIB)
+                : DirectoryChanges.MODIFY;
     }
 
     /** The node of the present event's name, if the driver knows it. */

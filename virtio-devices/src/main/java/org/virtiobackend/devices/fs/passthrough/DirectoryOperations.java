@@ -1,6 +1,7 @@
 package org.virtiobackend.devices.fs.passthrough;
 
 import org.virtiobackend.devices.fs.fuse.FuseReply;
+import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
 
@@ -94,7 +95,8 @@ final class DirectoryOperations extends Operations {
     /** Says all about an entry, or nothing when it has gone in the meantime or cannot be known. */
     private void entry(FuseCall call, DirectoryHandle directory, int nameLength) {
         long id = 0;
-        if (!isDots(directory, nameLength)) {
+        // a driver cannot name a longer one, though some file systems have them: vfat counts 255 characters, not bytes
+        if (!isDots(directory, nameLength) && nameLength <= FuseRequest.NAME_MAX) {
             Inode parent = directory.inode();
             long name = directory.nameAddress();
             id = inodes.probablyKnown(directory.number(), parent.device())
