@@ -42,7 +42,8 @@ final class SlotTable<T extends Slot> {
         if (index >= slots.length()) {
             grow();
         }
-        slot.setId((long) generations[index] << 32 | index);
+        // never negative: that would be an error number
+        slot.setId((long) (generations[index] & Integer.MAX_VALUE) << 32 | index);
         slots.set(index, slot);
         count++;
         return true;
