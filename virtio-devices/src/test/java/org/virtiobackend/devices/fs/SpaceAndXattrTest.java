@@ -200,6 +200,29 @@ class SpaceAndXattrTest {
     }
 
     @Test
+    void doesNotNameListsThatItDoesNotServe() throws Exception {
+        start(PassthroughOptions.builder().posixAcl(true).build());
+        // struct posix_acl_xattr_header, then tag, permissions and id: owner, user 7, group, mask, others
+        String acl = "\2\0\0\0" + "\1\0\6\0\0\0\0\0" + "\2\0\4\0\7\0\0\0" + "\4\0\4\0\0\0\0\0"
+                + "\20\0\4\0\0\0\0\0" + "\40\0\0\0\0\0\0\0";
+        int result = setxattr(fs.node(ROOT, "f"), "system.posix_acl_access", acl);
+        assumeTrue(result != -Errno.EOPNOTSUPP, "access control lists on the host");
+        assertEquals(0, result);
+        assertEquals(0, setxattr(fs.node(ROOT, "f"), "user.colour", "green"));
+        assertEquals(List.of("system.posix_acl_access", "user.colour"), listed(fs.node(ROOT, "f")));
+        fs.close();
+        fs = new FsFixture(root, PassthroughOptions.defaults());
+        long node = fs.node(ROOT, "f");
+        assertEquals(
+                -Errno.EOPNOTSUPP,
+                getxattr(node, "system.posix_acl_access", 100).error());
+        assertEquals(List.of("user.colour"), listed(node));
+        assertEquals(12, listxattr(node, 0).u32(0));
+        assertEquals(12, listxattr(node, 12).body().limit());
+        assertEquals(-Errno.ERANGE, listxattr(node, 11).error());
+    }
+
+    @Test
     void keepsThemUnderAPrefixAndShowsNothingElse() throws Exception {
         start(PassthroughOptions.defaults().withXattrs(XattrMap.prefixed("user.guest.")));
         hostView().write("host", java.nio.ByteBuffer.wrap(new byte[3]));

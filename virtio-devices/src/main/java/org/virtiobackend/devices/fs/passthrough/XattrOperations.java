@@ -68,7 +68,7 @@ final class XattrOperations extends Operations {
             if (room == 0 && wanted != 0) {
                 return -Errno.ERANGE;
             }
-            int size = map.isIdentity()
+            int size = map.isIdentity() && acl
                     ? ExtendedAttributes.list(call.thread.proc(), inode.fd(), call.out.address(), room)
                     : listMapped(call, inode, room);
             return reply(call, wanted, size);
@@ -189,6 +189,15 @@ final class XattrOperations extends Operations {
         return true;
     }
 
+    private static boolean startsWith(ByteBuffer names, int at, byte[] text) {
+        for (int i = 0; i < text.length; i++) {
+            if (names.get(at + i) != text[i]) { // a NUL ends the name at the latest
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Names as the guest has them, those that it is to see; returns their bytes. */
     private int listMapped(FuseCall call, Inode inode, int room) {
         NativeBuffer list = call.thread.list();
@@ -203,7 +212,8 @@ final class XattrOperations extends Operations {
             boolean mapped = rule != null && rule.kind() == XattrMap.Kind.PREFIX;
             int skipped = mapped ? rule.prepend().length : 0;
             int length = end - at - skipped;
-            if (length <= 1 || rule != null && !mapped && rule.kind() != XattrMap.Kind.OK) {
+            boolean hidden = rule != null && !mapped && rule.kind() != XattrMap.Kind.OK;
+            if (length <= 1 || hidden || !acl && startsWith(names, at + skipped, ACL)) {
                 continue;
             }
             if (room > 0) {
