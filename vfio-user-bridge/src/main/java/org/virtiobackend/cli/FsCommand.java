@@ -59,8 +59,10 @@ public final class FsCommand extends ServingCommand {
     private static final String CAPABILITIES = "{\"type\": \"fs\", \"features\": [\"read-only\"]}";
     private static final int MAX_DEFAULT_QUEUES = 8;
     private static final long DESCRIPTORS = 1_000_000;
-    /** Files that a guest may know, with a descriptor or without: some 150 bytes each. */
+    /** Files that a guest may know, with a descriptor or without. */
     private static final int MAX_FILES = 4_000_000;
+    /** Of the heap for each of them: 220, and the name, 255 at most. */
+    private static final int FILE_BYTES = 500;
     /** Descriptors that are no files of the driver: sockets, memory, the program's own. */
     private static final long RESERVED_DESCRIPTORS = 512;
 
@@ -282,8 +284,13 @@ public final class FsCommand extends ServingCommand {
                 .ids(ids("--translate-uid", uidRules), ids("--translate-gid", gidRules))
                 .xattrMap(xattrMap())
                 .locks(lockOptions())
-                .limits(MAX_FILES, each - each / 4 - each / 16, each / 4)
+                .limits(maxFiles(Runtime.getRuntime().maxMemory(), clients), each - each / 4 - each / 16, each / 4)
                 .build();
+    }
+
+    /** Files that each client may know: half of the heap is for them. */
+    static int maxFiles(long heapBytes, int clients) {
+        return (int) Math.min(MAX_FILES, heapBytes / 2 / FILE_BYTES / clients);
     }
 
     private LockOptions lockOptions() throws BadInputException {

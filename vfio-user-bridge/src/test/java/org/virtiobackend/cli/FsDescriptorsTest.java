@@ -27,6 +27,13 @@ class FsDescriptorsTest {
     private Path directory;
 
     @Test
+    void clientsDivideHalfOfTheHeapForTheFilesThatTheyKnow() {
+        assertEquals(4_000_000, FsCommand.maxFiles(4L << 30, 1));
+        assertEquals((1 << 30) / 1000, FsCommand.maxFiles(1L << 30, 1));
+        assertEquals((1 << 30) / 16_000, FsCommand.maxFiles(1L << 30, 16));
+    }
+
+    @Test
     void devicesOfOneProcessDivideWhatThereIs() throws Exception {
         Path shared = Files.createDirectory(directory.resolve("shared"));
         for (int i = 0; i < FILES; i++) {
