@@ -24,6 +24,7 @@ public final class UnixSocket implements AutoCloseable {
     private static final int MSG_DONTWAIT = 0x40;
     private static final int MSG_CMSG_CLOEXEC = 0x40000000;
     private static final int MSG_CTRUNC = 8;
+    private static final int SHUT_WR = 1;
     private static final int SHUT_RDWR = 2;
     private static final int SUN_PATH_MAX = 107;
     private static final int OWNER_ONLY = 0600;
@@ -158,6 +159,11 @@ public final class UnixSocket implements AutoCloseable {
     /** Wakes every thread that sends or receives; they see the end of the stream. */
     public void shutdown() {
         LibC.shutdown(fd.value(), SHUT_RDWR);
+    }
+
+    /** The peer sees the end of the stream; receiving goes on. */
+    public void shutdownSending() {
+        LibC.shutdown(fd.value(), SHUT_WR);
     }
 
     @Override

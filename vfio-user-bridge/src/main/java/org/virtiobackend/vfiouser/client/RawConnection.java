@@ -68,6 +68,11 @@ public final class RawConnection implements AutoCloseable {
         socket.shutdown();
     }
 
+    /** Ends what is sent, and nothing else: what the server answers to it can still be received. */
+    public void shutdownSending() {
+        socket.shutdownSending();
+    }
+
     @Override
     public void close() {
         reader.close();

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.posix.Fd;
@@ -43,9 +44,10 @@ class HostileStreamTest {
             server.function();
             other.regionWrite(0, 0, 8, seed, false);
             int fds = TestServer.openFds();
+            int mapped = 0;
             for (int i = 0; i < STREAMS; i++) {
                 String what = "seed " + seed + ", stream " + i;
-                attack(server);
+                mapped += attack(server) ? 1 : 0;
                 assertEquals(seed, other.regionRead(0, 0, 8), what);
                 int clients = 2 + i;
                 TestServer.await(
@@ -53,14 +55,15 @@ class HostileStreamTest {
                         () -> server.server.acceptedCount() == clients && server.server.sessionCount() == 1);
                 TestServer.awaitFds(fds);
             }
-            assertEquals(0, other.dmaMessagesServed());
+            assertTrue(mapped >= STREAMS / 4, mapped + " streams got as far as a mapping");
         } finally {
             memory.close();
             eventFd.close();
         }
     }
 
-    private void attack(TestServer server) throws IOException {
+    /** True when the server has mapped memory for it. */
+    private boolean attack(TestServer server) throws IOException {
         List<byte[]> messages = goodStream();
         int damages = 1 + random.nextInt(4);
         for (int i = 0; i < damages; i++) {
@@ -70,10 +73,29 @@ class HostileStreamTest {
             for (byte[] message : messages) {
                 sendSomehow(client, message);
             }
-            client.shutdown();
+            client.shutdownSending();
+            return readToTheEnd(client);
         } catch (ErrnoException e) {
             // The server has closed a broken stream.
-            assertTrue(e.getMessage().startsWith("send"), e.getMessage());
+            assertTrue(e.errno() == Errno.EPIPE || e.errno() == Errno.ECONNRESET, e.getMessage());
+            return false;
+        }
+    }
+
+    private static boolean readToTheEnd(RawConnection client) throws IOException {
+        boolean mapped = false;
+        while (true) {
+            try (RawMessage reply = client.receive()) {
+                if (reply == null) {
+                    return mapped;
+                }
+                mapped |= reply.command() == Command.DMA_MAP && reply.isReply() && !reply.isError();
+            } catch (ErrnoException e) {
+                if (e.errno() != Errno.ECONNRESET) { // it has closed the stream without reading all of it
+                    throw e;
+                }
+                return mapped;
+            }
         }
     }
 

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.virtiobackend.posix.EventFd;
+import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.MemFd;
 import org.virtiobackend.vfiouser.client.RawConnection;
 import org.virtiobackend.vfiouser.client.RawMessage;
@@ -47,25 +48,29 @@ class LeakTest {
         assertEquals(0, sessionThreads());
     }
 
-    /** One client that dies after so many steps. */
+    /** One client that dies after so many steps, each of which was done. */
     private void cycle(TestServer server, int steps) throws Exception {
         RawConnection client = server.raw();
+        FakeFunction function = null;
         if (steps > 0) {
-            client.send(RawMessage.command(0, Command.VERSION, new byte[4]));
+            done(client, Command.VERSION, new byte[4]);
+            function = server.function();
         }
         if (steps > 1) {
             byte[] map = Bytes.of().u32(32, 3).u64(0, 0x10000, 1 << 20).get();
-            client.send(RawMessage.command(1, Command.DMA_MAP, map), memory.fd());
+            done(client, Command.DMA_MAP, map, memory.fd());
+            assertEquals(1, function.dmaMap.regionCount());
+            assertEquals(1, mappings());
         }
         if (steps > 2) {
             byte[] set = Bytes.of().u32(20, 0x24, 2, 0, 2).get();
-            client.send(RawMessage.command(2, Command.DEVICE_SET_IRQS, set), eventFd.fd(), eventFd.fd());
+            done(client, Command.DEVICE_SET_IRQS, set, eventFd.fd(), eventFd.fd());
             byte[] unmask = Bytes.of().u32(20, 0x14, 0, 0, 1).get();
-            client.send(RawMessage.command(2, Command.DEVICE_SET_IRQS, unmask), eventFd.fd());
+            done(client, Command.DEVICE_SET_IRQS, unmask, eventFd.fd());
         }
         if (steps > 3) {
-            byte[] info = Bytes.of().u32(32, 0, 1, 0).u64(0, 0).get();
-            client.send(RawMessage.command(3, Command.DEVICE_GET_REGION_INFO, info));
+            byte[] info = Bytes.of().u32(80, 0, 1, 0).u64(0, 0).get();
+            done(client, Command.DEVICE_GET_REGION_INFO, info);
         }
         if (steps > 4) {
             byte[] write = Bytes.of().u64(0).u32(0, 4, 9).get();
@@ -79,6 +84,13 @@ class LeakTest {
             client.shutdown();
         }
         client.close();
+    }
+
+    private static void done(RawConnection client, int command, byte[] payload, Fd... fds) throws IOException {
+        client.send(RawMessage.command(1, command, payload), fds);
+        try (RawMessage reply = client.receive()) {
+            TestServer.assertOk(reply);
+        }
     }
 
     /** Only the accepting thread is left after so many clients. */
