@@ -5,8 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -136,6 +142,7 @@ class DmaMapTest {
         try (DmaMap map = new DmaMap();
                 MemFd file = MemFd.create("dma", pages * PAGE)) {
             long base = 0x7fff_ffff_0000_0000L;
+            stamp(file, pages);
             int[] model = new int[pages];
             List<long[]> regions = new ArrayList<>();
             DmaSpace space = map.newSpace();
@@ -153,6 +160,23 @@ class DmaMapTest {
                 checkLookup(space, base, model, random);
             }
         }
+    }
+
+    /** Fills each page with its number, from 1. */
+    private static void stamp(MemFd file, int pages) throws IOException {
+        try (FileChannel channel = channel(file)) {
+            for (int page = 0; page < pages; page++) {
+                byte[] bytes = new byte[(int) PAGE];
+                Arrays.fill(bytes, (byte) (page + 1));
+                channel.write(ByteBuffer.wrap(bytes), page * PAGE);
+            }
+        }
+    }
+
+    /** The file by reading and writing, not by a mapping. */
+    private static FileChannel channel(MemFd file) throws IOException {
+        Path path = Path.of("/proc/self/fd/" + file.fd().value());
+        return FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
     private static void tryMap(DmaMap map, MemFd file, long base, int[] model, List<long[]> regions, Random random)
@@ -190,10 +214,24 @@ class DmaMapTest {
             space.map(base + from, length, DmaAccess.WRITE, out);
             assertTrue(expected);
             assertEquals(length, out.totalBytes());
-            out.buffer(0).put(out.offset(0), (byte) 1);
         } catch (DmaFaultException e) {
             assertFalse(expected, e.getMessage());
+            return;
         }
+        long at = from;
+        for (int i = 0; i < out.count(); at += out.length(i), i++) {
+            for (int j = 0; j < out.length(i); j = next(at, j, out.length(i))) {
+                byte stamp = out.buffer(i).get(out.offset(i) + j);
+                assertEquals(model[(int) ((at + j) / PAGE)], stamp, "page of the file");
+                out.buffer(i).put(out.offset(i) + j, stamp); // it can be written
+            }
+        }
+    }
+
+    /** The next byte to look at: the first and the last of each page, of those that a segment has. */
+    private static int next(long at, int now, int length) {
+        long left = PAGE - 1 - (at + now) % PAGE;
+        return now == length - 1 ? length : (int) Math.min(now + Math.max(left, 1), length - 1);
     }
 
     @Test
@@ -215,7 +253,18 @@ class DmaMapTest {
             out.clear();
             space.map(1L << 32, 1L << 32, DmaAccess.READ, out);
             assertEquals(1L << 32, out.totalBytes());
+            try (FileChannel channel = channel(file)) {
+                assertEquals(1, longAt(channel, (1L << 30) - 8));
+                assertEquals(2, longAt(channel, 1L << 30));
+                assertEquals(3, longAt(channel, size - 8));
+            }
         }
+    }
+
+    private static long longAt(FileChannel channel, long position) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+        assertEquals(8, channel.read(bytes, position));
+        return bytes.getLong(0);
     }
 
     @Test
