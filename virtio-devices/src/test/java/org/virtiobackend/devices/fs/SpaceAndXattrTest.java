@@ -203,8 +203,8 @@ class SpaceAndXattrTest {
     void doesNotNameListsThatItDoesNotServe() throws Exception {
         start(PassthroughOptions.builder().posixAcl(true).build());
         // struct posix_acl_xattr_header, then tag, permissions and id: owner, user 7, group, mask, others
-        String acl = "\2\0\0\0" + "\1\0\6\0\0\0\0\0" + "\2\0\4\0\7\0\0\0" + "\4\0\4\0\0\0\0\0"
-                + "\20\0\4\0\0\0\0\0" + "\40\0\0\0\0\0\0\0";
+        String acl = "\2\0\0\0" + "\1\0\6\0\0\0\0\0" + "\2\0\4\0\7\0\0\0" + "\4\0\4\0\0\0\0\0" + "\20\0\4\0\0\0\0\0"
+                + "\40\0\0\0\0\0\0\0";
         int result = setxattr(fs.node(ROOT, "f"), "system.posix_acl_access", acl);
         assumeTrue(result != -Errno.EOPNOTSUPP, "access control lists on the host");
         assertEquals(0, result);
