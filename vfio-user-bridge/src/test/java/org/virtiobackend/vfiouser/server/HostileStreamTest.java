@@ -70,15 +70,20 @@ class HostileStreamTest {
             damage(messages);
         }
         try (RawConnection client = server.raw()) {
+            sendAll(client, messages);
+            client.shutdownSending();
+            return readToTheEnd(client);
+        }
+    }
+
+    private void sendAll(RawConnection client, List<byte[]> messages) throws IOException {
+        try {
             for (byte[] message : messages) {
                 sendSomehow(client, message);
             }
-            client.shutdownSending();
-            return readToTheEnd(client);
         } catch (ErrnoException e) {
             // The server has closed a broken stream.
             assertTrue(e.errno() == Errno.EPIPE || e.errno() == Errno.ECONNRESET, e.getMessage());
-            return false;
         }
     }
 
