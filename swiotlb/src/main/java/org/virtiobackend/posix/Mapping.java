@@ -6,7 +6,7 @@ import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * A shared mapping of a file, seen through little-endian byte buffers ("windows") of at most 1 GiB.
+ * A shared mapping of a file, or memory of this process alone, seen through little-endian byte buffers ("windows") of at most 1 GiB.
  *
  * <p>The owner closes it, once, when nobody can touch a window any more: an access after {@link #close} kills the process.
  */
@@ -19,6 +19,11 @@ public final class Mapping implements AutoCloseable {
     private static final int WINDOW_SHIFT = 30;
     private static final long PAGE = 4096;
     private static final int MAP_SHARED = 1;
+    private static final int MAP_PRIVATE = 2;
+    private static final int MAP_ANONYMOUS = 0x20;
+    private static final int MAP_NORESERVE = 0x4000;
+    private static final int MADV_DONTNEED = 4;
+    private static final int MADV_HUGEPAGE = 14;
     private static final int MADV_DONTDUMP = 16;
 
     private final long address;
@@ -52,6 +57,32 @@ public final class Mapping implements AutoCloseable {
         }
         LibC.madvise(address, length, MADV_DONTDUMP);
         return new Mapping(address, length);
+    }
+
+    /**
+     * Zeroed memory of this process alone, in huge pages where the host has them; a page is taken when it is first touched.
+     *
+     * @param length bytes, more than 0
+     */
+    public static Mapping anonymous(long length) throws ErrnoException {
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        long address = LibC.mmap(0, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+        if (address == -1) {
+            throw new ErrnoException("map " + length + " bytes of memory", Errno.last());
+        }
+        LibC.madvise(address, length, MADV_DONTDUMP);
+        LibC.madvise(address, length, MADV_HUGEPAGE); // EINVAL on a kernel without them: small pages do as well
+        return new Mapping(address, length);
+    }
+
+    /**
+     * Gives pages of {@link #anonymous} memory back to the host; they read as zeroes afterwards.
+     *
+     * @param offset and {@code length} in bytes, multiples of the page size
+     * @return 0 or a negative error number
+     */
+    public int release(long offset, long length) {
+        return LibC.madvise(address + offset, length, MADV_DONTNEED) == 0 ? 0 : -Errno.last();
     }
 
     public long address() {

@@ -3,31 +3,24 @@ package org.virtiobackend.devices.blk.backend;
 import java.nio.ByteBuffer;
 import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.posix.ErrnoException;
-import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.Mapping;
-import org.virtiobackend.posix.MemFd;
 import org.virtiobackend.virtio.device.io.IoScratch;
 
 /**
  * A disk in memory, for measuring the path itself. Zeroed at first, gone with the process; no system call moves its
- * bytes.
+ * bytes, and huge pages keep the processor from looking up an address for every 4 KiB of them.
  */
 public final class RamBackend implements BlockBackend {
     /** A longer copy is left to the I/O pool so that other queues of the worker go on. */
     static final int INLINE_BYTES = 1 << 20;
 
-    private static final int PHYSICAL_BLOCK = 4096;
-    private static final int PUNCH = FileIo.FALLOC_FL_PUNCH_HOLE | FileIo.FALLOC_FL_KEEP_SIZE;
+    private static final int PAGE_BYTES = 4096;
     private static final ByteBuffer ZEROES = ByteBuffer.allocateDirect(1 << 16).asReadOnlyBuffer();
 
-    private final MemFd file;
     private final Mapping mapping;
-    private final long size;
 
-    private RamBackend(MemFd file, Mapping mapping) {
-        this.file = file;
+    private RamBackend(Mapping mapping) {
         this.mapping = mapping;
-        this.size = file.size();
     }
 
     /** @param sizeBytes a multiple of 512, more than 0 */
@@ -35,24 +28,17 @@ public final class RamBackend implements BlockBackend {
         if (sizeBytes <= 0 || sizeBytes % SECTOR_BYTES != 0) {
             throw new ImageException("ram:" + sizeBytes, "size is not a positive multiple of 512 bytes");
         }
-        MemFd file = MemFd.create("virtio-blk-ram", sizeBytes);
-        try {
-            Mapping mapping = Mapping.map(file.fd(), 0, sizeBytes, Mapping.PROT_READ | Mapping.PROT_WRITE);
-            return new RamBackend(file, mapping);
-        } catch (ErrnoException e) {
-            file.close();
-            throw e;
-        }
+        return new RamBackend(Mapping.anonymous(sizeBytes));
     }
 
     @Override
     public String description() {
-        return "ram:" + size;
+        return "ram:" + mapping.length();
     }
 
     @Override
     public long sizeBytes() {
-        return size;
+        return mapping.length();
     }
 
     @Override
@@ -67,7 +53,7 @@ public final class RamBackend implements BlockBackend {
 
     @Override
     public int physicalBlockBytes() {
-        return PHYSICAL_BLOCK;
+        return PAGE_BYTES;
     }
 
     @Override
@@ -98,29 +84,38 @@ public final class RamBackend implements BlockBackend {
 
     @Override
     public int discard(long offset, long length) {
-        return FileIo.allocate(file.fd(), PUNCH, offset, length);
+        return writeZeroes(offset, length, true, null);
     }
 
     @Override
     public int writeZeroes(long offset, long length, boolean mayUnmap, IoScratch scratch) {
-        if (mayUnmap) {
-            return FileIo.allocate(file.fd(), PUNCH, offset, length);
+        long end = offset + length;
+        long firstPage = Math.min(roundUp(offset), end);
+        long lastPage = Math.max(end & -PAGE_BYTES, firstPage);
+        if (!mayUnmap || firstPage == lastPage) {
+            zero(offset, end);
+            return 0;
         }
-        long at = offset;
-        long left = length;
-        while (left > 0) {
-            int part = (int) Math.min(Math.min(left, ZEROES.capacity()), leftInWindow(at));
+        zero(offset, firstPage);
+        zero(lastPage, end);
+        return mapping.release(firstPage, lastPage - firstPage);
+    }
+
+    private static long roundUp(long offset) {
+        return (offset + PAGE_BYTES - 1) & -PAGE_BYTES;
+    }
+
+    private void zero(long from, long end) {
+        for (long at = from; at < end; ) {
+            int part = (int) Math.min(Math.min(end - at, ZEROES.capacity()), leftInWindow(at));
             mapping.window(at).put(Mapping.windowOffset(at), ZEROES, 0, part);
             at += part;
-            left -= part;
         }
-        return 0;
     }
 
     @Override
     public void close() {
         mapping.close();
-        file.close();
     }
 
     private void copy(Transfer transfer, boolean intoMemory) {
