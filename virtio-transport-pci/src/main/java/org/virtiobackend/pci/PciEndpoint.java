@@ -199,9 +199,16 @@ public final class PciEndpoint {
     private void apply() {
         int command = (int) config.get(COMMAND, 2);
         boolean poweredOn = powerState() == PM_STATE_D0;
+        boolean master = poweredOn && (command & COMMAND_MASTER) != 0;
+        if (!master) {
+            setBusMaster(false); // before the BARs go: who still works has addresses in them
+        }
         bars.update(poweredOn && (command & COMMAND_MEMORY) != 0);
         applyInterruptMode(command);
-        boolean master = poweredOn && (command & COMMAND_MASTER) != 0;
+        setBusMaster(master);
+    }
+
+    private void setBusMaster(boolean master) {
         if (master != busMaster) {
             busMaster = master;
             listener.busMasterChanged(master);

@@ -21,6 +21,7 @@ class PciEndpointTest {
             new PciEndpoint(new PciIdentity(0x1af4, 0x1042, 1, 0x010203, 0x1af4, 0x1100), 5);
     private final List<String> events = new ArrayList<>();
     private boolean interrupt;
+    private boolean decodedThen;
 
     PciEndpointTest() {
         endpoint.bars().addMemory64(2, PciRegion.trapped(1 << 20));
@@ -29,6 +30,7 @@ class PciEndpointTest {
                     @Override
                     public void busMasterChanged(boolean enabled) {
                         events.add("master " + enabled);
+                        decodedThen = endpoint.bars().window(2).base() != 0;
                     }
 
                     @Override
@@ -67,6 +69,20 @@ class PciEndpointTest {
         assertEquals(1, read(0x3d, 1), "INTA");
         assertEquals(0x10, read(6, 2), "capability list");
         assertEquals(0, read(0x100, 4), "no extended capabilities");
+    }
+
+    @Test
+    void memoryIsThereUntilTheOwnerHasLetGoOfIt() {
+        write(0x18, 8, 0x10_0000_0000L);
+        write(4, 2, 6);
+        assertTrue(decodedThen, "on: after the BARs");
+        write(4, 2, 0);
+        assertTrue(decodedThen, "off: before the BARs");
+        assertEquals(0, endpoint.bars().window(2).base());
+        write(4, 2, 6);
+        write(PM + 4, 2, 3);
+        assertTrue(decodedThen, "powered off: before the BARs");
+        assertEquals(List.of("master true", "master false", "master true", "master false"), events);
     }
 
     @Test

@@ -61,6 +61,12 @@ public final class VirtioBlkDevice implements VirtioDevice {
         return offered | (readOnly ? VIRTIO_BLK_F_RO : VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES);
     }
 
+    /** Whoever may choose to write back must be able to flush (virtio 1.4 5.2.5.2). */
+    @Override
+    public long withoutNeeds(long offered) {
+        return (offered & VIRTIO_BLK_F_FLUSH) == 0 ? offered & VIRTIO_BLK_F_CONFIG_WCE : 0;
+    }
+
     @Override
     public int[] queueMaxSizes() {
         int[] sizes = new int[settings.queues()];

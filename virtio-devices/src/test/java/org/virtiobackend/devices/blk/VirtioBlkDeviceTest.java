@@ -88,6 +88,9 @@ class VirtioBlkDeviceTest {
         assertEquals(
                 always | VIRTIO_BLK_F_RO,
                 device(settings(true, 512, 1, 64, false)).offeredFeatures());
+        VirtioBlkDevice device = device(settings(false, 512, 1, 64, false));
+        assertEquals(0, device.withoutNeeds(always | change));
+        assertEquals(VIRTIO_BLK_F_CONFIG_WCE, device.withoutNeeds((always | change) & ~VIRTIO_BLK_F_FLUSH));
         backend.readOnly = true;
         assertEquals(
                 always | VIRTIO_BLK_F_RO,

@@ -247,8 +247,8 @@ final class CommonConfig implements StatusMachine.Steps {
         }
         if (suspending && lifecycle.isQuiet() && !status.has(DeviceStatus.DEVICE_NEEDS_RESET)) {
             suspending = false;
+            lifecycle.suspended(); // first: a change from here on is told later
             deviceConfig.freeze();
-            lifecycle.suspended();
         }
     }
 

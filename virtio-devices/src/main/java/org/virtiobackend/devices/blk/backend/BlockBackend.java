@@ -21,7 +21,7 @@ public interface BlockBackend extends AutoCloseable {
     long sizeBytes();
 
     /**
-     * Looks whether the disk grew or shrank and takes the new size over, rounded down to whole sectors.
+     * Looks whether the disk grew or shrank and takes the new size over, rounded down to what the disk was opened with: whole sectors, or larger blocks.
      *
      * @return whether {@link #sizeBytes} changed
      */

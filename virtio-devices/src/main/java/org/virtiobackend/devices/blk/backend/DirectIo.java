@@ -21,7 +21,7 @@ final class DirectIo {
     private final int alignment;
     private final StampedLock blocks = new StampedLock();
 
-    private DirectIo(Fd fd, int alignment) {
+    DirectIo(Fd fd, int alignment) {
         this.fd = fd;
         this.alignment = alignment;
     }
@@ -83,6 +83,16 @@ final class DirectIo {
             }
         }
         return 0;
+    }
+
+    /** {@link FileIo#allocate}, not between the reading and the writing of a block that it touches. */
+    int allocate(int mode, long offset, long length) {
+        long stamp = blocks.readLock();
+        try {
+            return FileIo.allocate(fd, mode, offset, length);
+        } finally {
+            blocks.unlockRead(stamp);
+        }
     }
 
     private long writeAligned(IoVec iov, long offset, int flags) {

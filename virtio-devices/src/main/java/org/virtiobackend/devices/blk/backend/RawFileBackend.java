@@ -45,6 +45,9 @@ public final class RawFileBackend implements BlockBackend {
     private final boolean inMemory;
     private final int physicalBlock;
     private final DirectIo direct;
+    /** Bytes that the size is a multiple of. */
+    private final long sizeUnit;
+
     private volatile long size;
     // what this file turned out not to do; a race costs one more try
     private boolean readsNoWait = true;
@@ -58,6 +61,7 @@ public final class RawFileBackend implements BlockBackend {
         this.inMemory = !blockDevice && isInMemory(path);
         this.physicalBlock = blockDevice ? physicalBlock(fd) : PAGE;
         this.direct = options.direct() ? DirectIo.probe(path, fd) : null;
+        this.sizeUnit = Math.max(Math.max(SECTOR_BYTES, options.blockBytes()), direct == null ? 0 : direct.alignment());
         this.size = FileIo.size(fd);
         checkSize(options.blockBytes());
     }
@@ -93,7 +97,7 @@ public final class RawFileBackend implements BlockBackend {
 
     @Override
     public boolean refreshSize() throws IOException {
-        long found = FileIo.size(fd) & -SECTOR_BYTES;
+        long found = FileIo.size(fd) & -sizeUnit;
         boolean changed = found != size;
         size = found;
         return changed;
@@ -181,7 +185,9 @@ public final class RawFileBackend implements BlockBackend {
 
     @Override
     public int writeZeroes(long offset, long length, boolean mayUnmap, IoScratch scratch) {
-        int result = FileIo.allocate(fd, mayUnmap ? PUNCH : ZERO, offset, length);
+        int mode = mayUnmap ? PUNCH : ZERO;
+        int result =
+                direct == null ? FileIo.allocate(fd, mode, offset, length) : direct.allocate(mode, offset, length);
         return isUnable(result) ? writePlainZeroes(offset, length, scratch) : result;
     }
 

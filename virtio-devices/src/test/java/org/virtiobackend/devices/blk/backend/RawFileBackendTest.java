@@ -92,6 +92,20 @@ class RawFileBackendTest {
     }
 
     @Test
+    void aNewSizeIsWholeBlocks() throws Exception {
+        Path image = image(8192);
+        RawFileBackend.Options options = new RawFileBackend.Options(false, false, true, 4096);
+        try (RawFileBackend backend = RawFileBackend.open(image.toString(), options);
+                RandomAccessFile outside = new RandomAccessFile(image.toFile(), "rw")) {
+            outside.setLength(8192 + 512);
+            assertFalse(backend.refreshSize());
+            outside.setLength(16384 - 512);
+            assertTrue(backend.refreshSize());
+            assertEquals(12288, backend.sizeBytes());
+        }
+    }
+
+    @Test
     void aFileThatShrankIsAnErrorNotAShortRead() throws Exception {
         Path image = image(8192);
         try (RawFileBackend backend = RawFileBackend.open(image.toString(), WRITABLE);
