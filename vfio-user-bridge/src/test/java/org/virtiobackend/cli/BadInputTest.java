@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -18,6 +19,7 @@ import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.UnixSocket;
 
 /** Whatever is wrong with a command line: exit status 2, one line that says what, and nothing left behind. */
+@Timeout(60) // what is not refused would be served
 class BadInputTest {
     @TempDir
     private Path directory;
@@ -91,7 +93,7 @@ class BadInputTest {
                 "--image=ram:1M --disable-feature=VERSION_1 | --disable-feature: VERSION_1 cannot be switched off",
                 "--image=ram:1M --dma-policy=direct --region-size=64M | --region-size has no meaning with"
                         + " --dma-policy=direct",
-                "--image=ram:1M --stats-file=/nonexistent/stats | --stats-file=/nonexistent/stats is not in a"
+                "--image=ram:1M --stats-file=DIR/none/stats | --stats-file=DIR/none/stats is not in a"
                         + " directory that can be written to",
                 "--image=ram:1M --fd=3 | exactly one of --socket-path and --fd is needed",
             })
