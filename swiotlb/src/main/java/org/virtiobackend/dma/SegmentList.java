@@ -18,6 +18,8 @@ public final class SegmentList {
     public static final long MAX_REMOTE_BYTES = 16L << 20;
 
     private static final int INITIAL = 8;
+    /** A list that is not in use keeps room for so many segments at most. */
+    private static final int MOST_KEPT = 1024;
 
     private ByteBuffer[] buffers = new ByteBuffer[INITIAL];
     private int[] offsets = new int[INITIAL];
@@ -154,8 +156,24 @@ public final class SegmentList {
         return length - left;
     }
 
+    /** Clears the list, which nobody needs for now, and gives back the room of an unusually long one. */
+    public void shrink() {
+        if (buffers.length > MOST_KEPT) {
+            clear();
+            resize(INITIAL);
+        }
+    }
+
+    /** How many segments it has room for. */
+    int room() {
+        return buffers.length;
+    }
+
     private void grow() {
-        int size = buffers.length * 2;
+        resize(buffers.length * 2);
+    }
+
+    private void resize(int size) {
         buffers = Arrays.copyOf(buffers, size);
         offsets = Arrays.copyOf(offsets, size);
         lengths = Arrays.copyOf(lengths, size);

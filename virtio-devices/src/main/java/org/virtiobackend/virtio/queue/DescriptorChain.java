@@ -16,7 +16,6 @@ public final class DescriptorChain {
     private int descriptorCount;
     private Object attachment;
     private long written;
-    private boolean inFlight;
     private boolean deferred;
     private boolean finished;
     private long usedLength;
@@ -88,10 +87,6 @@ public final class DescriptorChain {
         return writableSegments;
     }
 
-    boolean inFlight() {
-        return inFlight;
-    }
-
     /** Whether {@link #defer} was called for the present request. */
     public boolean isDeferred() {
         return deferred;
@@ -137,12 +132,12 @@ public final class DescriptorChain {
 
     void ready(int descriptors) {
         descriptorCount = descriptors;
-        inFlight = true;
         readable.reset();
         writable.reset();
     }
 
     void end() {
-        inFlight = false;
+        readableSegments.shrink();
+        writableSegments.shrink();
     }
 }

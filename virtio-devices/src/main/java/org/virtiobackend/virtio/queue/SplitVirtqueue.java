@@ -11,13 +11,17 @@ import org.virtiobackend.dma.RingAccess;
 public final class SplitVirtqueue extends AbstractVirtqueue {
     private final int mask;
     private final ChainCompletion completion;
-    private final DescriptorChain[] chains;
+    /** Chain objects that no request uses, made as they are needed; the first {@link #freeCount} are valid. */
+    private final DescriptorChain[] free;
+    /** Heads that the device owns now. */
+    private final boolean[] inUse;
 
     private final SplitWalker walker;
     private final RingAccess desc = new RingAccess();
     private final RingAccess avail = new RingAccess();
     private final RingAccess used = new RingAccess();
 
+    private int freeCount;
     /** Next entry of the available ring to take, a 16-bit counter. */
     private int nextAvail;
     /** The driver's index as last seen. */
@@ -40,7 +44,8 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
         this.mask = size - 1;
         this.walker = new SplitWalker(desc, size, isIndirect(features), builder);
         this.completion = completion;
-        this.chains = new DescriptorChain[size];
+        this.free = new DescriptorChain[size];
+        this.inUse = new boolean[size];
         start();
     }
 
@@ -60,16 +65,18 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
         if (head >= size) {
             throw new VirtqueueException("available head " + head + " in a queue of " + size);
         }
-        DescriptorChain chain = chains[head];
-        if (chain == null) {
-            chain = new DescriptorChain(completion);
-            chains[head] = chain;
-        } else if (chain.inFlight()) {
+        if (inUse[head]) {
             throw new VirtqueueException("descriptor " + head + " made available while in use");
         }
+        if (freeCount == 0) {
+            free[freeCount++] = new DescriptorChain(completion);
+        }
+        DescriptorChain chain = free[freeCount - 1];
         chain.begin(head);
         builder.begin(chain);
         builder.finish(walker.walk(head));
+        freeCount--;
+        inUse[head] = true;
         nextAvail = (nextAvail + 1) & 0xffff;
         polled(chain);
         return chain;
@@ -111,6 +118,12 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
     public void unpoll(DescriptorChain chain) {
         nextAvail = (nextAvail - 1) & 0xffff;
         unpolled(chain);
+        recycle(chain);
+    }
+
+    private void recycle(DescriptorChain chain) {
+        inUse[chain.head()] = false;
+        free[freeCount++] = chain;
     }
 
     @Override
@@ -118,6 +131,7 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
         used.putU64(RING + USED_ENTRY * (nextUsed & mask), chain.head() | length << 32);
         nextUsed = (nextUsed + 1) & 0xffff;
         ended(chain);
+        recycle(chain);
     }
 
     @Override

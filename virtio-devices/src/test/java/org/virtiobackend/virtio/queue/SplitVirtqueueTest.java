@@ -283,4 +283,35 @@ class SplitVirtqueueTest {
         ring.device.driverWantsNotification();
         ring.driver.pollUsed();
     }
+
+    /** Row 9: what a chain's lists grow to stays with few chains, not with each slot of the ring. */
+    @Test
+    void chainObjectsAreReusedWhicheverTheHead() throws Exception {
+        try (RingFixture ring = new RingFixture(64, 0)) {
+            DmaBuffer[] one = {ring.buffer(8)};
+            DmaBuffer[] many = new DmaBuffer[20];
+            java.util.Arrays.fill(many, one[0]);
+            java.util.Set<DescriptorChain> seen =
+                    java.util.Collections.newSetFromMap(new java.util.IdentityHashMap<>());
+            java.util.Set<Integer> heads = new java.util.HashSet<>();
+            for (int i = 0; i < 200; i++) {
+                DmaBuffer[] buffers = i % 2 == 0 ? many : one;
+                assertTrue(ring.driver.add(buffers, buffers.length, one, 0) >= 0);
+                assertTrue(ring.driver.add(one, 0, buffers, buffers.length) >= 0);
+                ring.driver.publish();
+                DescriptorChain first = ring.device.poll();
+                DescriptorChain second = ring.device.poll();
+                for (DescriptorChain chain : new DescriptorChain[] {second, first}) {
+                    seen.add(chain);
+                    heads.add(chain.head());
+                    ring.device.addUsed(chain, 0);
+                }
+                ring.device.publishUsed();
+                assertTrue(ring.driver.pollUsed() >= 0);
+                assertTrue(ring.driver.pollUsed() >= 0);
+            }
+            assertTrue(heads.size() > 2, "several heads");
+            assertEquals(2, seen.size(), "as many as were in use at a time");
+        }
+    }
 }
