@@ -18,6 +18,8 @@ final class LibC {
 
     private LibC() {}
 
+    static native int abs(int value);
+
     static native int open(String path, int flags, int mode);
 
     static native int close(int fd);

@@ -3,6 +3,7 @@ package org.virtiobackend.devices.blk;
 import java.nio.ByteBuffer;
 import org.virtiobackend.devices.blk.backend.BlockBackend;
 import org.virtiobackend.devices.blk.backend.Transfer;
+import org.virtiobackend.posix.MemoryFaults;
 import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.virtio.queue.ChainReader;
@@ -60,18 +61,20 @@ final class BlkRequest implements IoPool.Task {
             chain.defer();
             device.pool().submit(this);
         } else {
-            finish(result);
+            chain.complete(answer(result));
         }
     }
 
     @Override
     public void run(IoScratch scratch) {
+        long written = 0;
         try {
-            finish(execute(scratch, true));
+            written = answer(execute(scratch, true));
+            MemoryFaults.surface();
         } catch (RuntimeException | Error e) { // InternalError: the memory behind the chain is gone
             device.fail(e);
-            chain.complete(0);
         }
+        chain.complete(written); // once, whatever it throws: the chain may be another request's by then
     }
 
     private BlkResult parse() {
@@ -206,7 +209,8 @@ final class BlkRequest implements IoPool.Task {
         return remaining > 0 ? BlkResult.WAIT : BlkResult.OK;
     }
 
-    private void finish(BlkResult result) {
+    /** Writes what the driver is to know; returns the bytes written in all. */
+    private long answer(BlkResult result) {
         if (result != BlkResult.OK) {
             device.errors().failed(result, type & 0xffff_ffffL, sector, errno);
         }
@@ -215,7 +219,7 @@ final class BlkRequest implements IoPool.Task {
             fillWithZeroes(out);
         }
         out.putU8At(room, result.status());
-        chain.complete(room + 1); // virtio 1.4 2.7.8.2
+        return room + 1; // virtio 1.4 2.7.8.2
     }
 
     private void fillWithZeroes(ChainWriter out) {

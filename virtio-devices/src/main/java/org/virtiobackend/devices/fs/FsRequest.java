@@ -8,6 +8,7 @@ import org.virtiobackend.devices.fs.passthrough.FuseCall;
 import org.virtiobackend.devices.fs.passthrough.LockWait;
 import org.virtiobackend.devices.fs.passthrough.PassthroughServer;
 import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.MemoryFaults;
 import org.virtiobackend.virtio.device.io.IoPool;
 import org.virtiobackend.virtio.device.io.IoScratch;
 import org.virtiobackend.virtio.queue.DescriptorChain;
@@ -48,7 +49,7 @@ final class FsRequest implements IoPool.Task, LockWait {
         }
         if (error != 0) {
             device.malformed();
-            finish(thread, request, error);
+            chain.complete(write(thread, request, error));
             return;
         }
         int result = server.serve(call);
@@ -59,24 +60,26 @@ final class FsRequest implements IoPool.Task, LockWait {
             putOff(request);
             server.awaitLock(this);
         } else {
-            finish(thread, request, result);
+            chain.complete(write(thread, request, result));
         }
     }
 
     @Override
     public void run(IoScratch scratch) {
+        long written = 0;
         try {
             FsThread thread = FsThread.current();
             if (kept.isBeginning()) {
                 serveParts(thread);
-                return;
+            } else {
+                call.on(thread, kept, chain.writable().capacity() - FuseReply.HEADER_BYTES, true);
+                written = write(thread, kept, server.serve(call));
             }
-            call.on(thread, kept, chain.writable().capacity() - FuseReply.HEADER_BYTES, true);
-            finish(thread, kept, server.serve(call));
+            MemoryFaults.surface();
         } catch (RuntimeException | Error e) { // InternalError: the memory behind the chain is gone
             device.fail(e);
-            chain.complete(0);
         }
+        chain.complete(written); // once, whatever it throws: the chain may be another request's by then
     }
 
     /** The rest of a list to forget, which nobody waits for. */
@@ -86,7 +89,6 @@ final class FsRequest implements IoPool.Task, LockWait {
             call.on(thread, part, 0, true);
             server.serve(call);
         }
-        chain.complete(0);
     }
 
     /** A request that could not be answered is not begun: what it would have changed could not be told. */
@@ -117,22 +119,24 @@ final class FsRequest implements IoPool.Task, LockWait {
     @Override
     public void answer(int error) {
         FsThread thread = FsThread.current();
-        thread.reply().begin(kept.order());
+        long written = 0;
         try {
-            finish(thread, kept, error);
+            thread.reply().begin(kept.order());
+            written = write(thread, kept, error);
+            MemoryFaults.surface();
         } catch (RuntimeException | Error e) {
             device.fail(e);
-            chain.complete(0);
         }
+        chain.complete(written);
     }
 
-    private void finish(FsThread thread, FuseRequest request, int result) {
+    /** Writes the reply; returns its bytes. */
+    private long write(FsThread thread, FuseRequest request, int result) {
         boolean answerable = chain.writable().capacity() >= FuseReply.HEADER_BYTES;
         if (result == FuseCall.NO_REPLY || !answerable) {
-            chain.complete(0);
-            return;
+            return 0;
         }
         int error = Math.min(result, 0);
-        chain.complete(thread.reply().send(chain.writable(), request.unique(), error, Math.max(result, 0)));
+        return thread.reply().send(chain.writable(), request.unique(), error, Math.max(result, 0));
     }
 }

@@ -21,6 +21,8 @@ final class ScriptedBackend implements BlockBackend {
     /** Runs first in every call that moves data. */
     volatile Runnable beforeMove = () -> {};
 
+    volatile Runnable beforeFlush = () -> {};
+
     @Override
     public String description() {
         return "scripted";
@@ -75,6 +77,7 @@ final class ScriptedBackend implements BlockBackend {
 
     @Override
     public int flush() {
+        beforeFlush.run();
         calls.add("flush");
         return result;
     }
