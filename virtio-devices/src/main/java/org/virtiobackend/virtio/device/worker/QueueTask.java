@@ -1,5 +1,6 @@
 package org.virtiobackend.virtio.device.worker;
 
+import org.virtiobackend.posix.MemoryFaults;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.ChainCompletion;
@@ -35,6 +36,8 @@ final class QueueTask implements ChainCompletion {
     private int deferred;
     private boolean usedAdded;
     private boolean kicksOn = true;
+    /** The last request that was looked at, met or not. */
+    private int seen;
     private volatile boolean dead;
     /** A chain needs memory that only the worker can wait for. */
     private volatile boolean workerOnly;
@@ -45,6 +48,8 @@ final class QueueTask implements ChainCompletion {
     private volatile int request;
     /** The last request that was met; written by the worker. */
     private volatile int answered;
+    /** The ring is nowhere since the last request was met; written by the worker before {@link #answered}. */
+    private volatile boolean detached;
     /** Serve nothing after the present request is met. */
     private volatile boolean paused;
     /** End instead of going on. */
@@ -128,6 +133,11 @@ final class QueueTask implements ChainCompletion {
         return stopped || answered == request;
     }
 
+    /** Control only: whether memory that was just mapped may be what the queue lacks, or it is looking for it right now. */
+    boolean mayMissMemory() {
+        return !isQuiet() || detached && !stopped;
+    }
+
     boolean isStopped() {
         return stopped;
     }
@@ -206,6 +216,19 @@ final class QueueTask implements ChainCompletion {
         }
     }
 
+    boolean isOfSameDevice(QueueTask other) {
+        return runtime == other.runtime;
+    }
+
+    /** The memory of another client is next: a fault in that of this one must show now. Decision 0007. */
+    void endTurnOfDevice() {
+        try {
+            MemoryFaults.surface();
+        } catch (InternalError e) {
+            fail(e);
+        }
+    }
+
     /** A mapping that died shows as InternalError: it fails this device, not the process. */
     private void failed(Throwable t) {
         if (t instanceof VirtqueueException e && e.isForWorker()) {
@@ -220,16 +243,30 @@ final class QueueTask implements ChainCompletion {
         if (kicked) {
             kicked = false;
         }
-        if (kicksOn && !awaitsNotification) {
+        if (kicksOn && !isLookedAtWhenKicked()) {
             suppressKicks();
         }
         int work = handler.drain(queue, budget);
         worker.countArrived(work);
-        // asked for before the driver hears of this batch: each later buffer comes with a notification
-        if (work > 0 && queue.isRemote() || awaitsNotification && queue.enableKicks()) {
-            kicked = true;
+        if (awaitsNotification) {
+            // asked for before the driver hears of this batch: each later buffer comes with a notification
+            lookAgainIf(queue.enableKicks());
+        } else if (queue.isRemote()) {
+            // nobody looks again without a kick, also while the worker polls other queues
+            lookAgainIf(work > 0 || handler.wantsKicks() && enableRemoteKicks());
         }
         return work;
+    }
+
+    private boolean enableRemoteKicks() throws VirtqueueException {
+        kicksOn = true;
+        return queue.enableKicks();
+    }
+
+    private void lookAgainIf(boolean wanted) {
+        if (wanted) {
+            kicked = true;
+        }
     }
 
     private boolean isLookedAtWhenKicked() {
@@ -298,6 +335,7 @@ final class QueueTask implements ChainCompletion {
         if (notification.isHeld() && !dead) {
             notifyDriver();
         }
+        seen = wanted;
         if (deferred > 0) {
             handler.letGo();
             return 0;
@@ -306,7 +344,7 @@ final class QueueTask implements ChainCompletion {
             worker.remove(this);
             stopped = true;
         } else if (!dead) {
-            queue.reattach();
+            detached = !queue.reattach();
             workerOnly = false;
             kicked = true;
         }
@@ -350,7 +388,7 @@ final class QueueTask implements ChainCompletion {
 
     /** Called before the worker sleeps; true when there is work after all. */
     boolean enableKicks() {
-        if (!isServing() || awaitsNotification || !handler.wantsKicks()) {
+        if (!isServing() || isLookedAtWhenKicked() || !handler.wantsKicks()) {
             return false;
         }
         kicksOn = true;
@@ -373,7 +411,13 @@ final class QueueTask implements ChainCompletion {
 
     /** A last look before sleeping, after the worker has said that it sleeps. */
     boolean hasPending() {
-        return !completed.isEmpty() || request != answered && deferred == 0 || kicked && isServing();
+        return !completed.isEmpty() || isAskedForSomething() || kicked && isServing();
+    }
+
+    /** While chains are out a request is looked at once; their return is what to look at next. */
+    private boolean isAskedForSomething() {
+        int wanted = request;
+        return wanted != answered && (deferred == 0 || wanted != seen);
     }
 
     boolean isServing() {

@@ -255,8 +255,12 @@ final class Worker implements Runnable {
 
     private int runTasks() {
         int work = 0;
-        for (QueueTask task : tasks) {
-            work += task.run();
+        QueueTask[] all = tasks;
+        for (int i = 0; i < all.length; i++) {
+            work += all[i].run();
+            if (!all[i].isOfSameDevice(all[i + 1 < all.length ? i + 1 : 0])) {
+                all[i].endTurnOfDevice();
+            }
         }
         return work;
     }
