@@ -118,7 +118,7 @@ public final class DeviceUnderTest implements AutoCloseable {
         VirtioPciFunction function = new VirtioPciFunction(
                 bending.device(device), bending.policy(policy), workers, bending.options(options));
         function.setQuiesceWaiter(session::await);
-        map.setUser(function::refreshMemory);
+        map.setUser(function);
         return bending.function(function);
     }
 

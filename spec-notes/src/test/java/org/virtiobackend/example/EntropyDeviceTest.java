@@ -74,7 +74,7 @@ class EntropyDeviceTest {
                 (dmaMap, session) -> {
                     VirtioPciFunction function = new VirtioPciFunction(
                             new EntropyDevice(), new GuestMemoryPolicy(dmaMap), workers, VirtioPciOptions.defaults());
-                    dmaMap.setUser(function::refreshMemory);
+                    dmaMap.setUser(function);
                     function.setQuiesceWaiter(session::await);
                     return function;
                 },

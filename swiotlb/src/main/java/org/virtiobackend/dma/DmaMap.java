@@ -26,7 +26,7 @@ public final class DmaMap implements AutoCloseable {
     private RemoteMemory remote;
     private GuestMemory guestMemory = GuestMemory.OPEN;
     private boolean keepFiles;
-    private Runnable user = () -> {};
+    private DmaUser user = DmaUser.NONE;
 
     /** How to reach regions that come without a descriptor; null: not at all. Applies to regions mapped afterwards. */
     public void setRemoteMemory(RemoteMemory remote) {
@@ -59,9 +59,9 @@ public final class DmaMap implements AutoCloseable {
         }
     }
 
-    /** Called before memory goes; must return only after every space was refreshed and nothing uses what it gave out. */
-    public void setUser(Runnable quiesce) {
-        this.user = quiesce;
+    /** Who is told of memory that goes and comes. */
+    public void setUser(DmaUser user) {
+        this.user = user;
     }
 
     /**
@@ -90,6 +90,7 @@ public final class DmaMap implements AutoCloseable {
             }
             snapshot = snapshot.with(region);
             kept = keepFiles;
+            user.memoryAdded();
         } finally {
             if (fd != null && !kept) {
                 fd.close();
@@ -112,7 +113,7 @@ public final class DmaMap implements AutoCloseable {
         DmaSnapshot old = snapshot;
         snapshot = DmaSnapshot.EMPTY;
         if (mappedBytes > 0) {
-            user.run();
+            user.refreshMemory();
         }
         for (DmaRegion region : old.regions) {
             closeMapping(region);
@@ -138,7 +139,7 @@ public final class DmaMap implements AutoCloseable {
     @Override
     public void close() {
         unmapAll();
-        user = () -> {};
+        user = DmaUser.NONE;
         remote = null;
     }
 
@@ -149,7 +150,7 @@ public final class DmaMap implements AutoCloseable {
     private void release(DmaRegion region) {
         // A region without a mapping has no memory to protect, and its user may be waiting for this very client.
         if (region.mapping != null) {
-            user.run();
+            user.refreshMemory();
             closeMapping(region);
         }
         closeFile(region);
@@ -193,7 +194,7 @@ public final class DmaMap implements AutoCloseable {
             next = next.with(region.reachedBy(null, null));
         }
         snapshot = next;
-        user.run();
+        user.refreshMemory();
         for (DmaRegion region : old.regions) {
             closeMapping(region);
         }

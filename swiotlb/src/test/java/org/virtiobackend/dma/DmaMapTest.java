@@ -97,8 +97,8 @@ class DmaMapTest {
     void holdsGuestMemoryUntilTheDeviceMayHaveIt() throws Exception {
         try (DmaMap map = new DmaMap();
                 MemFd file = MemFd.create("dma", 2 * PAGE)) {
-            int[] quiesced = {0};
-            map.setUser(() -> quiesced[0]++);
+            CountingUser user = new CountingUser();
+            map.setUser(user);
             map.setGuestMemory(GuestMemory.HELD);
             var held = file.fd().duplicate();
             map.map(0, PAGE, true, true, held, 0);
@@ -112,7 +112,8 @@ class DmaMapTest {
             space.map(0, 2 * PAGE, DmaAccess.READ, new SegmentList());
             assertEquals(2 * PAGE, map.mappedBytes());
             map.setGuestMemory(GuestMemory.HELD);
-            assertEquals(1, quiesced[0]);
+            assertEquals(1, user.refreshed);
+            assertEquals(2, user.added);
             assertEquals(0, map.mappedBytes());
             map.unmap(0, PAGE);
             assertFalse(held.isOpen());
@@ -312,6 +313,38 @@ class DmaMapTest {
         @Override
         public void write(long address, ByteBuffer source, int offset, int length) {
             bytes.put((int) address, source, offset, length);
+        }
+    }
+
+    @Test
+    void tellsItsUserOfMemoryThatComesAndGoes() throws Exception {
+        try (DmaMap map = new DmaMap();
+                MemFd file = MemFd.create("dma", PAGE)) {
+            CountingUser user = new CountingUser();
+            map.setUser(user);
+            map.map(0, PAGE, true, true, file.fd().duplicate(), 0);
+            assertEquals(1, user.added);
+            assertThrows(ErrnoException.class, () -> map.map(0, PAGE, true, true, null, 0));
+            assertEquals(1, user.added, "nothing came");
+            assertEquals(0, user.refreshed);
+            map.unmap(0, PAGE);
+            assertEquals(1, user.refreshed);
+            assertEquals(1, user.added);
+        }
+    }
+
+    private static final class CountingUser implements DmaUser {
+        private int refreshed;
+        private int added;
+
+        @Override
+        public void refreshMemory() {
+            refreshed++;
+        }
+
+        @Override
+        public void memoryAdded() {
+            added++;
         }
     }
 }

@@ -78,7 +78,7 @@ final class ClientTable implements PciFunctionFactory {
         VirtioPciFunction function = new VirtioPciFunction(device, policy, workers, options.pciOptions());
         function.setQuiesceWaiter(session::await);
         function.setCommandThread(commandThread(session));
-        dmaMap.setUser(function::refreshMemory);
+        dmaMap.setUser(function);
         clients.put(session.id(), new Entry(session, dmaMap, client, function, region));
         return function;
     }

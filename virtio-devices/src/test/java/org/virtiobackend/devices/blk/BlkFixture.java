@@ -86,7 +86,7 @@ final class BlkFixture implements AutoCloseable {
             }
         };
         runtime = DeviceRuntime.start(device, all, configs, dmaMap::newSpace, workers, events);
-        dmaMap.setUser(runtime::refreshMemory);
+        dmaMap.setUser(runtime);
     }
 
     void reset() {

@@ -114,7 +114,7 @@ final class FsFixture implements AutoCloseable {
             }
         };
         runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, workers, events);
-        dmaMap.setUser(runtime::refreshMemory);
+        dmaMap.setUser(runtime);
         hiprio = new FuseDriver(queues[0], memory, () -> runtime.kick(0));
         requestIndex = accept ? 2 : 1;
         requestQueue = queues[requestIndex];

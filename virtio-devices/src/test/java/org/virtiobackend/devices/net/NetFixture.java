@@ -142,7 +142,7 @@ final class NetFixture implements AutoCloseable {
             }
         };
         runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, workers, events);
-        dmaMap.setUser(runtime::refreshMemory);
+        dmaMap.setUser(runtime);
     }
 
     /** A new ring for a queue that is not live. */

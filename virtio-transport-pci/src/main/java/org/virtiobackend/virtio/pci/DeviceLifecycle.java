@@ -175,6 +175,13 @@ final class DeviceLifecycle {
         }
     }
 
+    /** Memory has come: mapped, or a BAR that decodes. */
+    void memoryAdded() {
+        if (runtime != null) {
+            runtime.memoryAdded();
+        }
+    }
+
     /** Begins a virtqueue reset and waits a little (virtio 1.4 2.6.1.1.1); {@link #endStopQueue} follows. */
     void beginStopQueue(int queue) {
         if (runtime != null) {

@@ -4,6 +4,7 @@ import io.netty.buffer.ByteBuf;
 import java.nio.ByteBuffer;
 import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaSpace;
+import org.virtiobackend.dma.DmaUser;
 import org.virtiobackend.pci.BarWindow;
 import org.virtiobackend.pci.EndpointListener;
 import org.virtiobackend.pci.InterruptSink;
@@ -23,7 +24,7 @@ import org.virtiobackend.virtio.device.worker.WorkerPool;
  * A virtio device as a PCI Express function, modern only (virtio 1.4 4.1): registers in BAR 4, MSI-X in BAR 1,
  * device-local memory, when the {@link DmaPolicy} has some, in BAR 2 and 3. All methods belong to the control thread.
  */
-public final class VirtioPciFunction implements PciFunction {
+public final class VirtioPciFunction implements PciFunction, DmaUser {
     /** The BAR of the device-local memory. */
     public static final int REGION_BAR = 2;
 
@@ -112,8 +113,15 @@ public final class VirtioPciFunction implements PciFunction {
     }
 
     /** Returns when no worker uses memory of mappings that are gone; what a client's DMA map calls before it unmaps. */
+    @Override
     public void refreshMemory() {
         lifecycle.refreshMemory();
+    }
+
+    /** Queues whose rings were nowhere look again; what a client's DMA map calls after it mapped. */
+    @Override
+    public void memoryAdded() {
+        lifecycle.memoryAdded();
     }
 
     /** Counters of each queue; they survive resets. Any thread may read them. */
@@ -176,13 +184,23 @@ public final class VirtioPciFunction implements PciFunction {
         switch (index) {
             case RegisterBar.BAR -> registers.write(offset, length, in, !resetting);
             case PciEndpoint.MSIX_BAR -> writeMsix(offset, length, in);
-            case CONFIG_REGION -> {
-                endpoint.write(offset, length, in);
-                configWindow.afterWrite(offset, length);
-            }
+            case CONFIG_REGION -> writeConfig(offset, length, in);
             case REGION_BAR -> writeRegion(offset, length, in);
             default -> in.skipBytes(length);
         }
+    }
+
+    private void writeConfig(long offset, int length, ByteBuf in) {
+        long before = regionBase();
+        endpoint.write(offset, length, in);
+        if (regionBase() != before) {
+            lifecycle.memoryAdded(); // the region decodes, or elsewhere than before
+        }
+        configWindow.afterWrite(offset, length);
+    }
+
+    private long regionBase() {
+        return region == null ? 0 : endpoint.bars().window(REGION_BAR).base();
     }
 
     private void readMsix(long offset, int length, ByteBuf out) {

@@ -44,7 +44,7 @@ public final class FunctionFixture implements AutoCloseable {
         this.pool = new WorkerPool(1, 0);
         this.function =
                 new VirtioPciFunction(device, policy == null ? new GuestMemoryPolicy(dmaMap) : policy, pool, options);
-        dmaMap.setUser(function::refreshMemory);
+        dmaMap.setUser(function);
         this.pci = new InProcessPciDevice(function);
     }
 

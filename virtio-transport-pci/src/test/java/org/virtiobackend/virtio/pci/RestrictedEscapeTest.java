@@ -78,7 +78,7 @@ class RestrictedEscapeTest {
         dmaMap.map(GUEST_BASE, GUEST_BYTES, true, true, guestRam.fd().duplicate(), 0);
         pool = new WorkerPool(1, 0);
         function = new VirtioPciFunction(new TestDevice(64), policy, pool, VirtioPciOptions.defaults());
-        dmaMap.setUser(function::refreshMemory);
+        dmaMap.setUser(function);
         pci = new InProcessPciDevice(function);
         driver = VirtioPciDriver.open(pci);
         regionView = pci.mapBar(VirtioPciFunction.REGION_BAR);
@@ -267,6 +267,19 @@ class RestrictedEscapeTest {
         FunctionFixture.await("DEVICE_NEEDS_RESET", () -> (function.deviceStatus() & DEVICE_NEEDS_RESET) != 0);
         pci.configWrite(PciRegisters.COMMAND, 2, PciRegisters.COMMAND_MASTER | PciRegisters.COMMAND_MEMORY);
         refused(0);
+    }
+
+    /** A driver that lets the device run before it lets the region decode: the rings are nowhere for a while. */
+    @ParameterizedTest
+    @EnumSource(Mode.class)
+    void queuesGoOnWhenTheRegionDecodesAgain(Mode mode) throws Exception {
+        open(RegionPolicy.Kind.PREFER, mode.feature, 0);
+        start();
+        serves();
+        pci.configWrite(PciRegisters.COMMAND, 2, 0);
+        pci.configWrite(PciRegisters.COMMAND, 2, PciRegisters.COMMAND_MASTER);
+        pci.configWrite(PciRegisters.COMMAND, 2, PciRegisters.COMMAND_MASTER | PciRegisters.COMMAND_MEMORY);
+        serves();
     }
 
     @ParameterizedTest

@@ -1,6 +1,5 @@
 package org.virtiobackend.virtio.device.worker;
 
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.Set;
@@ -12,6 +11,7 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.virtiobackend.dma.DmaSpace;
+import org.virtiobackend.dma.DmaUser;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.Coalescing;
 import org.virtiobackend.virtio.device.DeviceActivationException;
@@ -29,7 +29,7 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
  * One activation of one device, from DRIVER_OK to reset: its queues on their workers, and the rendezvous by which control takes
  * memory away from them. Control methods belong to one thread; {@link #kick} and {@link #fail} to any.
  */
-public final class DeviceRuntime implements DeviceContext {
+public final class DeviceRuntime implements DeviceContext, DmaUser {
     private static final WakeUp[] NOTHING = {};
     private static final long RECHECK_MILLIS = 100;
 
@@ -38,7 +38,8 @@ public final class DeviceRuntime implements DeviceContext {
     private final Supplier<DmaSpace> spaces;
     private final WorkerPool pool;
     private final DeviceEvents events;
-    private final QueueTask[] tasks;
+    /** Null where no queue lives; changed by control. */
+    private final AtomicReferenceArray<QueueTask> tasks;
     private final QueueHandler[] handlers;
     private final WakeUp[][] wakeOn;
     private final QueueStatistics[] statistics;
@@ -63,7 +64,7 @@ public final class DeviceRuntime implements DeviceContext {
         this.spaces = spaces;
         this.pool = pool;
         this.events = events;
-        this.tasks = new QueueTask[configs.length];
+        this.tasks = new AtomicReferenceArray<>(configs.length);
         this.handlers = new QueueHandler[configs.length];
         this.wakeOn = new WakeUp[configs.length][];
         this.statistics = statistics;
@@ -166,7 +167,10 @@ public final class DeviceRuntime implements DeviceContext {
         try {
             Virtqueue live = newQueue(configs[queue], task);
             task.bind(live, pool.leastLoaded());
-            tasks[queue] = task;
+            tasks.set(queue, task);
+            if (failed.get()) {
+                task.die(); // only the reset of the whole device brings it back: virtio 1.4 2.1.2
+            }
         } catch (VirtqueueException e) {
             attachFailure = e;
         }
@@ -174,7 +178,7 @@ public final class DeviceRuntime implements DeviceContext {
 
     @Override
     public void wake(int queue) {
-        QueueTask task = tasks[queue];
+        QueueTask task = tasks.get(queue);
         if (task != null) {
             task.wake();
         }
@@ -185,7 +189,7 @@ public final class DeviceRuntime implements DeviceContext {
         if (lasting) {
             coalescing.set(queue, wanted);
         }
-        QueueTask task = tasks[queue];
+        QueueTask task = tasks.get(queue);
         if (task != null) {
             task.notification().coalesce(wanted);
             task.wake();
@@ -194,7 +198,7 @@ public final class DeviceRuntime implements DeviceContext {
 
     @Override
     public Coalescing coalescing(int queue) {
-        QueueTask task = tasks[queue];
+        QueueTask task = tasks.get(queue);
         return task == null ? Coalescing.NONE : task.notification().coalescing();
     }
 
@@ -214,11 +218,7 @@ public final class DeviceRuntime implements DeviceContext {
     @Override
     public void fail(Throwable cause) {
         if (failed.compareAndSet(false, true)) {
-            for (QueueTask task : tasks) {
-                if (task != null) {
-                    task.die();
-                }
-            }
+            forEach(QueueTask::die);
             // The end of the device cuts requests short that wait for the client's memory: nobody is to be told.
             if (!(stopping && cause instanceof VirtqueueException)) {
                 events.needsReset(cause);
@@ -230,7 +230,7 @@ public final class DeviceRuntime implements DeviceContext {
 
     /** Somebody made buffers of this queue available. */
     public void kick(int queue) {
-        QueueTask task = tasks[queue];
+        QueueTask task = tasks.get(queue);
         if (task != null) {
             task.kick(commands);
         }
@@ -259,8 +259,19 @@ public final class DeviceRuntime implements DeviceContext {
     }
 
     /** Returns when every queue uses the newest mappings and nothing of the old ones; chains in flight finish first. */
+    @Override
     public void refreshMemory() {
         quiesce();
+    }
+
+    /** Queues that lost their rings look for them again; returns at once. */
+    @Override
+    public void memoryAdded() {
+        forEach(task -> {
+            if (task.mayMissMemory()) {
+                task.requestQuiet(paused);
+            }
+        });
     }
 
     /** Takes no more chains; the runtime is stopped when those in flight are back. */
@@ -277,30 +288,34 @@ public final class DeviceRuntime implements DeviceContext {
         beginStop();
         await(this::isStopped);
         forEach(task -> task.worker().forget());
-        Arrays.fill(tasks, null);
+        for (int i = 0; i < tasks.length(); i++) {
+            tasks.set(i, null);
+        }
     }
 
     /** Takes no more chains of one queue; {@link #isQueueStopped} tells when those in flight are back. */
     public void beginStopQueue(int queue) {
-        if (tasks[queue] != null) {
-            tasks[queue].requestStop();
+        QueueTask task = tasks.get(queue);
+        if (task != null) {
+            task.requestStop();
         }
     }
 
     public boolean isQueueStopped(int queue) {
-        return tasks[queue] == null || tasks[queue].isStopped();
+        QueueTask task = tasks.get(queue);
+        return task == null || task.isStopped();
     }
 
     /** Ends one queue (virtio 1.4 2.6.1); returns when its chains are back. False when it was not live. */
     public boolean stopQueue(int queue) {
-        QueueTask task = tasks[queue];
+        QueueTask task = tasks.get(queue);
         if (task == null) {
             return false;
         }
         task.requestStop();
         await(task::isStopped);
         task.worker().forget();
-        tasks[queue] = null;
+        tasks.set(queue, null);
         configs[queue] = null;
         return true;
     }
@@ -308,15 +323,16 @@ public final class DeviceRuntime implements DeviceContext {
     /** Starts a queue that was not enabled before, or reset, with the handler that the device attached. */
     public void startQueue(QueueConfig config) throws DeviceActivationException {
         int queue = config.index();
-        if (handlers[queue] == null || tasks[queue] != null) {
+        if (handlers[queue] == null || tasks.get(queue) != null) {
             throw new DeviceActivationException("queue " + queue + " cannot be started now");
         }
         configs[queue] = config;
         handlers[queue].restarted();
         attach(queue, handlers[queue], wakeOn[queue]);
         throwAttachFailure();
-        tasks[queue].requestQuietBeforeStart(paused);
-        tasks[queue].worker().add(tasks[queue]);
+        QueueTask task = tasks.get(queue);
+        task.requestQuietBeforeStart(paused);
+        task.worker().add(task);
     }
 
     public QueueStatistics statistics(int queue) {
@@ -376,7 +392,8 @@ public final class DeviceRuntime implements DeviceContext {
     }
 
     private void forEach(Consumer<QueueTask> action) {
-        for (QueueTask task : tasks) {
+        for (int i = 0; i < tasks.length(); i++) {
+            QueueTask task = tasks.get(i);
             if (task != null) {
                 action.accept(task);
             }
@@ -384,7 +401,8 @@ public final class DeviceRuntime implements DeviceContext {
     }
 
     private boolean all(Predicate<QueueTask> test) {
-        for (QueueTask task : tasks) {
+        for (int i = 0; i < tasks.length(); i++) {
+            QueueTask task = tasks.get(i);
             if (task != null && !test.test(task)) {
                 return false;
             }

@@ -81,7 +81,7 @@ class BorrowedQueueTest {
                 afterAnswer = work;
                 return true;
             });
-            dmaMap.setUser(runtime::refreshMemory);
+            dmaMap.setUser(runtime);
         }
 
         void map() throws Exception {
@@ -403,7 +403,6 @@ class BorrowedQueueTest {
                         // An access after munmap would kill this JVM.
                         client.dmaMap.unmap(BASE, BYTES);
                         client.map();
-                        client.runtime.refreshMemory();
                     }
                     case 2 -> client.kick();
                     default -> {

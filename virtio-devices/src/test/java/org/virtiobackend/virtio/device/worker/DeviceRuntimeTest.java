@@ -87,7 +87,7 @@ class DeviceRuntimeTest {
         pool = new WorkerPool(2, pollMicros);
         runtime =
                 DeviceRuntime.start(device, FEATURES, new QueueConfig[] {null, config}, dmaMap::newSpace, pool, events);
-        dmaMap.setUser(runtime::refreshMemory);
+        dmaMap.setUser(runtime);
     }
 
     private void submit() {
@@ -213,7 +213,6 @@ class DeviceRuntimeTest {
                 dmaMap.unmap(BASE, BYTES);
                 assertEquals(0, dmaMap.mappedBytes());
                 mapAll();
-                runtime.refreshMemory();
                 awaitUsed(20);
             }
         }
@@ -285,6 +284,24 @@ class DeviceRuntimeTest {
         submit();
         awaitUsed(1);
         assertThrows(DeviceActivationException.class, () -> runtime.startQueue(config));
+    }
+
+    /** virtio 1.4 2.1.2: only the reset of the device ends DEVICE_NEEDS_RESET, not that of a queue. */
+    @Test
+    void aQueueThatIsStartedOnAFailedDeviceIsNotServed() throws Exception {
+        start(0);
+        runtime.fail(new IllegalStateException("on purpose"));
+        assertTrue(runtime.stopQueue(1));
+        driver = SplitDriverQueue.create(1, 8, FEATURES, memory);
+        runtime.startQueue(new QueueConfig(1, 8, driver.queueDesc(), driver.queueDriver(), driver.queueDevice()));
+        submit();
+        runtime.kick(1);
+        for (int turn = 0; turn < 5; turn++) {
+            CompletableFuture<Void> between = new CompletableFuture<>();
+            runtime.afterPresentWork(() -> between.complete(null));
+            between.get(10, TimeUnit.SECONDS);
+        }
+        assertEquals(0, device.started);
     }
 
     @Test

@@ -1,0 +1,166 @@
+package org.virtiobackend.virtio.device.worker;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.virtiobackend.dma.DmaAccess;
+import org.virtiobackend.dma.DmaFaultException;
+import org.virtiobackend.dma.DmaMap;
+import org.virtiobackend.dma.DmaSpace;
+import org.virtiobackend.dma.RemoteMemory;
+import org.virtiobackend.dma.SegmentList;
+import org.virtiobackend.swiotlb.driver.DmaBuffer;
+import org.virtiobackend.swiotlb.driver.SharedMemory;
+import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.queue.QueueConfig;
+import org.virtiobackend.virtio.queue.driver.DriverVirtqueue;
+import org.virtiobackend.virtio.queue.driver.PackedDriverQueue;
+import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
+
+/** A queue that is reached by messages, queue 0, beside one that is mapped, on one worker. */
+@Timeout(value = 60, unit = TimeUnit.SECONDS)
+class RemoteQueueTest {
+    private static final long BASE = 0x8000_0000L;
+    private static final long REMOTE_BASE = 0x1_0000_0000L;
+    private static final long BYTES = 1 << 20;
+    private static final int SIZE = 64;
+
+    private final EchoDevice device = new EchoDevice();
+    private final DmaMap dmaMap = new DmaMap();
+    /** What the client has mapped itself. */
+    private final DmaMap peer = new DmaMap();
+
+    private final CompletableFuture<Throwable> failure = new CompletableFuture<>();
+    private final SharedMemory[] memories = new SharedMemory[2];
+    private final DriverVirtqueue[] drivers = new DriverVirtqueue[2];
+    private final DmaBuffer[][] out = new DmaBuffer[2][];
+    private final DmaBuffer[][] in = new DmaBuffer[2][];
+    private WorkerPool pool;
+    private DeviceRuntime runtime;
+
+    @BeforeEach
+    void setUp() throws Exception {
+        memories[0] = SharedMemory.create("remote-test", BYTES, REMOTE_BASE);
+        memories[1] = SharedMemory.create("mapped-test", BYTES, BASE);
+        peer.map(REMOTE_BASE, BYTES, true, true, memories[0].memFd().fd().duplicate(), 0);
+        dmaMap.setRemoteMemory(new Messages(peer.newSpace()));
+        dmaMap.map(REMOTE_BASE, BYTES, true, true, null, 0);
+        dmaMap.map(BASE, BYTES, true, true, memories[1].memFd().fd().duplicate(), 0);
+    }
+
+    @AfterEach
+    void tearDown() {
+        runtime.awaitStopped();
+        pool.close();
+        device.close();
+        dmaMap.close();
+        peer.close();
+        memories[0].close();
+        memories[1].close();
+    }
+
+    private void start(long features, long pollMicros) throws Exception {
+        QueueConfig[] configs = new QueueConfig[drivers.length];
+        for (int i = 0; i < drivers.length; i++) {
+            SharedMemory memory = memories[i];
+            DriverVirtqueue driver = (features & VirtioFeature.VIRTIO_F_RING_PACKED) != 0
+                    ? PackedDriverQueue.create(i, SIZE, features, memory)
+                    : SplitDriverQueue.create(i, SIZE, features, memory);
+            configs[i] = new QueueConfig(i, SIZE, driver.queueDesc(), driver.queueDriver(), driver.queueDevice());
+            drivers[i] = driver;
+            out[i] = new DmaBuffer[] {memory.allocate(64, 16)};
+            in[i] = new DmaBuffer[] {memory.allocate(64, 16)};
+        }
+        pool = new WorkerPool(1, pollMicros);
+        DeviceEvents events = new DeviceEvents() {
+            @Override
+            public void usedBufferNotification(int queue) {}
+
+            @Override
+            public void needsReset(Throwable cause) {
+                failure.complete(cause);
+            }
+        };
+        runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, pool, events);
+    }
+
+    private void submit(int queue) {
+        assertTrue(drivers[queue].add(out[queue], 1, in[queue], 1) >= 0);
+        drivers[queue].publish();
+        if (drivers[queue].deviceWantsKick()) {
+            runtime.kick(queue);
+        }
+    }
+
+    private void awaitUsed(int queue) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (drivers[queue].pollUsed() < 0) {
+            assertFalse(failure.isDone());
+            assertTrue(System.nanoTime() < deadline, "queue " + queue + ": used in time");
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Nobody looks at such a ring without a kick: a driver that is told not to kick would wait for ever. */
+    @ParameterizedTest
+    @CsvSource({
+        "false, false, -2", "false, true, -2", "true, false, -2", "true, true, -2",
+        "false, false, -1", "false, true, -1", "true, false, -1", "true, true, -1",
+        "false, false, 0", "false, true, 0", "true, false, 0", "true, true, 0",
+        "false, false, 1000000000", "false, true, 1000000000", "true, false, 1000000000", "true, true, 1000000000"
+    })
+    void isServedHoweverItsWorkerWaits(boolean packed, boolean eventIdx, long pollMicros) throws Exception {
+        start(
+                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0)
+                        | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
+                pollMicros);
+        for (int i = 0; i < 100; i++) {
+            int burst = 1 + i % 5;
+            for (int n = 0; n < burst; n++) {
+                submit(0);
+                submit(1);
+            }
+            for (int n = 0; n < burst; n++) {
+                awaitUsed(0);
+                awaitUsed(1);
+            }
+        }
+        assertEquals(0, device.collisions.get());
+    }
+
+    /** The client's side. */
+    private static final class Messages implements RemoteMemory {
+        private final DmaSpace space;
+        private final SegmentList segments = new SegmentList();
+
+        Messages(DmaSpace space) {
+            this.space = space;
+        }
+
+        @Override
+        public void read(long address, ByteBuffer target, int offset, int length) throws DmaFaultException {
+            map(address, length, DmaAccess.READ);
+            target.put(offset, segments.buffer(0), segments.offset(0), length);
+        }
+
+        @Override
+        public void write(long address, ByteBuffer source, int offset, int length) throws DmaFaultException {
+            map(address, length, DmaAccess.WRITE);
+            segments.buffer(0).put(segments.offset(0), source, offset, length);
+        }
+
+        private void map(long address, int length, DmaAccess access) throws DmaFaultException {
+            segments.clear();
+            space.map(address, length, access, segments);
+        }
+    }
+}
