@@ -253,14 +253,9 @@ final class QueueTask implements ChainCompletion {
             lookAgainIf(queue.enableKicks());
         } else if (queue.isRemote()) {
             // nobody looks again without a kick, also while the worker polls other queues
-            lookAgainIf(work > 0 || handler.wantsKicks() && enableRemoteKicks());
+            lookAgainIf(work > 0 || enableKicks());
         }
         return work;
-    }
-
-    private boolean enableRemoteKicks() throws VirtqueueException {
-        kicksOn = true;
-        return queue.enableKicks();
     }
 
     private void lookAgainIf(boolean wanted) {
@@ -386,9 +381,9 @@ final class QueueTask implements ChainCompletion {
         }
     }
 
-    /** Called before the worker sleeps; true when there is work after all. */
+    /** Called before the worker sleeps, or when it has looked at a remote queue in vain; true when there is work after all. */
     boolean enableKicks() {
-        if (!isServing() || isLookedAtWhenKicked() || !handler.wantsKicks()) {
+        if (!isServing() || awaitsNotification || !handler.wantsKicks()) {
             return false;
         }
         kicksOn = true;

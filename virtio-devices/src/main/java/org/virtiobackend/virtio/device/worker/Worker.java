@@ -308,7 +308,7 @@ final class Worker implements Runnable {
     private void sleep() throws ErrnoException {
         boolean more = false;
         for (QueueTask task : tasks) {
-            more |= task.enableKicks();
+            more |= !task.isRemote() && task.enableKicks();
         }
         long limit = due();
         watch(true);
