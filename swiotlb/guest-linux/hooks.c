@@ -237,9 +237,18 @@ static int reconsider_sync(struct device *parent)
 	return dma_set_mask(parent, dma_get_mask(parent));
 }
 
+static void restore(struct vrd_device *vrd)
+{
+	set_dma_ops(vrd->parent, vrd->parent_ops);
+#ifdef CONFIG_IOMMU_DMA
+	vrd->parent->dma_iommu = vrd->parent_iommu;
+#endif
+}
+
 int vrd_hook(struct vrd_device *vrd)
 {
 	struct device *parent = vrd->parent;
+	int ret;
 
 	vrd->parent_ops = parent->dma_ops;
 #ifdef CONFIG_IOMMU_DMA
@@ -249,15 +258,15 @@ int vrd_hook(struct vrd_device *vrd)
 #endif
 	vrd->ops = parent_ops;
 	set_dma_ops(parent, &vrd->ops);
-	return reconsider_sync(parent);
+	ret = reconsider_sync(parent);
+	if (ret)
+		restore(vrd); /* the pool that the operations lead to is about to go */
+	return ret;
 }
 
 void vrd_unhook(struct vrd_device *vrd)
 {
-	set_dma_ops(vrd->parent, vrd->parent_ops);
-#ifdef CONFIG_IOMMU_DMA
-	vrd->parent->dma_iommu = vrd->parent_iommu;
-#endif
+	restore(vrd);
 	reconsider_sync(vrd->parent);
 }
 

@@ -3,7 +3,7 @@ package org.virtiobackend.dma;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
-import org.virtiobackend.posix.FileIo;
+import org.virtiobackend.posix.MappableFile;
 import org.virtiobackend.posix.Mapping;
 
 /**
@@ -14,19 +14,33 @@ import org.virtiobackend.posix.Mapping;
  * chain is in flight), the memory is unmapped, and only then the caller may answer the client.
  */
 public final class DmaMap implements AutoCloseable {
-    /** Most regions of one client; what we announce as max_dma_maps. */
-    public static final int MAX_REGIONS = 65535;
+    /**
+     * Most regions of one client; what we announce as max_dma_maps. A guest has a few dozen, and thousands only when its driver maps
+     * every buffer through an emulated IOMMU.
+     */
+    public static final int MAX_REGIONS = 8192;
     /** Largest region, 8 TiB as in libvfio-user. */
     public static final long MAX_REGION_BYTES = 8L << 40;
 
     private static final long PAGE_MASK = 4095;
 
+    private final MappingBudget.Share mappings;
+    private final MappingBudget.Share files;
     private volatile DmaSnapshot snapshot = DmaSnapshot.EMPTY;
     private volatile long mappedBytes;
     private RemoteMemory remote;
     private GuestMemory guestMemory = GuestMemory.OPEN;
     private boolean keepFiles;
     private DmaUser user = DmaUser.NONE;
+
+    public DmaMap() {
+        this(MappingBudget.MAPPINGS, MappingBudget.FILES);
+    }
+
+    DmaMap(MappingBudget mappings, MappingBudget files) {
+        this.mappings = mappings.newShare();
+        this.files = files.newShare();
+    }
 
     /** How to reach regions that come without a descriptor; null: not at all. Applies to regions mapped afterwards. */
     public void setRemoteMemory(RemoteMemory remote) {
@@ -70,10 +84,12 @@ public final class DmaMap implements AutoCloseable {
      * @param fd file behind it, taken over in every case, or null
      * @param fdOffset bytes into the file
      * @throws ErrnoException EINVAL for a size or alignment that no mapping has, EEXIST for an overlap, ENOSPC when too large or
-     *     too many, and whatever mmap says
+     *     too many (of this client, or of all), and whatever mmap says
      */
     public void map(long address, long size, boolean read, boolean write, Fd fd, long fdOffset) throws ErrnoException {
-        boolean kept = false;
+        boolean keep = fd != null && keepFiles;
+        boolean counted = false;
+        boolean added = false;
         try {
             check(address, size, fd, fdOffset);
             DmaRegion overlap = snapshot.findOverlap(address, size);
@@ -85,14 +101,21 @@ public final class DmaMap implements AutoCloseable {
             }
             Fd file = keepFiles || guestMemory == GuestMemory.OPEN ? fd : null;
             DmaRegion region = new DmaRegion(address, size, read, write, file, fdOffset, fd != null);
+            if (keep) {
+                files.take();
+                counted = true;
+            }
             if (guestMemory == GuestMemory.OPEN) {
                 region = open(region);
             }
             snapshot = snapshot.with(region);
-            kept = keepFiles;
+            added = true;
             user.memoryAdded();
         } finally {
-            if (fd != null && !kept) {
+            if (counted && !added) {
+                files.giveBack();
+            }
+            if (fd != null && !(keep && added)) {
                 fd.close();
             }
         }
@@ -161,13 +184,16 @@ public final class DmaMap implements AutoCloseable {
         if (!region.hasFile) {
             return region.reachedBy(null, remote);
         }
-        if (FileIo.size(region.file) < region.fileOffset + region.size) {
-            throw new ErrnoException(
-                    "map " + range(region.address, region.size) + ": the file is shorter", Errno.EINVAL);
+        MappableFile.check(region.file, region.fileOffset + region.size);
+        mappings.take();
+        try {
+            Mapping mapping = Mapping.map(region.file, region.fileOffset, region.size, region.protection());
+            mappedBytes += region.size;
+            return region.reachedBy(mapping, null);
+        } catch (Throwable t) {
+            mappings.giveBack();
+            throw t;
         }
-        Mapping mapping = Mapping.map(region.file, region.fileOffset, region.size, region.protection());
-        mappedBytes += region.size;
-        return region.reachedBy(mapping, null);
     }
 
     private void openAll() throws ErrnoException {
@@ -203,13 +229,16 @@ public final class DmaMap implements AutoCloseable {
     private void closeMapping(DmaRegion region) {
         if (region.mapping != null) {
             region.mapping.close();
+            mappings.giveBack();
             mappedBytes -= region.size;
         }
     }
 
-    private static void closeFile(DmaRegion region) {
-        if (region.file != null) {
+    /** Of a region in the map, where only a file that is kept is open. */
+    private void closeFile(DmaRegion region) {
+        if (region.file != null && region.file.isOpen()) {
             region.file.close();
+            files.giveBack();
         }
     }
 

@@ -33,10 +33,10 @@ public interface DmaSpace {
     boolean refresh();
 
     /**
-     * Touches every page by a system call, which answers where an access would fault. Slow: for finding out whose memory has gone when
-     * the JVM reports a fault, which it does late and without saying where.
+     * Touches the last page of every mapping by a system call, which answers where an access would fault. Slow: for finding out whose
+     * memory has gone when the JVM reports a fault, which it does late and without saying where.
      *
-     * @return false when a page is no longer there, because the file behind it was cut short
+     * @return false when a file behind it was cut short
      */
     boolean isIntact();
 }

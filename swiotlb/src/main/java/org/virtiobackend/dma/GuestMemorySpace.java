@@ -1,5 +1,9 @@
 package org.virtiobackend.dma;
 
+import java.util.ArrayList;
+import java.util.List;
+import org.virtiobackend.posix.Mapping;
+
 /** Everything a client has mapped: guest RAM, by mapping or by messages. One thread at a time. */
 final class GuestMemorySpace implements DmaSpace {
     private final DmaMap map;
@@ -74,12 +78,13 @@ final class GuestMemorySpace implements DmaSpace {
 
     @Override
     public boolean isIntact() {
+        List<Mapping> mappings = new ArrayList<>();
         for (DmaRegion region : snapshot.regions) {
-            if (region.mapping != null && !region.mapping.isIntact()) {
-                return false;
+            if (region.mapping != null) {
+                mappings.add(region.mapping);
             }
         }
-        return true;
+        return Mapping.areIntact(mappings);
     }
 
     private DmaRegion find(long address, long length) throws DmaFaultException {

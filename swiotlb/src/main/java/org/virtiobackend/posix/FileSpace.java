@@ -8,6 +8,8 @@ public final class FileSpace {
     /** Bytes of a {@code struct statfs} on 64-bit Linux. */
     public static final int STATFS_BYTES = 120;
 
+    private static final int RLIMIT_NOFILE = 7;
+
     private FileSpace() {}
 
     public static int truncate(int fd, long length) {
@@ -62,12 +64,19 @@ public final class FileSpace {
         return result < 0 ? result : entry.getShort(6) & 0xffff;
     }
 
+    /** How many descriptors this process may have now. */
+    public static long descriptorLimit() {
+        NativeBuffer limit = NativeBuffer.allocate(16);
+        int result = FileCalls.getrlimit(RLIMIT_NOFILE, limit.address());
+        long soft = limit.buffer().getLong(0);
+        return result < 0 ? 1024 : soft < 0 ? Long.MAX_VALUE : soft;
+    }
+
     /** Raises the number of descriptors a process may have to {@code wanted} if it may; returns what it is now. */
     public static long raiseDescriptorLimit(long wanted) {
-        int resource = 7; // RLIMIT_NOFILE
         NativeBuffer limit = NativeBuffer.allocate(16);
         ByteBuffer fields = limit.buffer();
-        if (FileCalls.getrlimit(resource, limit.address()) < 0) {
+        if (FileCalls.getrlimit(RLIMIT_NOFILE, limit.address()) < 0) {
             return 1024;
         }
         long hard = fields.getLong(8);
@@ -77,12 +86,12 @@ public final class FileSpace {
         }
         fields.putLong(0, wanted);
         fields.putLong(8, Long.compareUnsigned(hard, wanted) > 0 ? hard : wanted);
-        if (FileCalls.setrlimit(resource, limit.address()) == 0) {
+        if (FileCalls.setrlimit(RLIMIT_NOFILE, limit.address()) == 0) {
             return wanted;
         }
         fields.putLong(0, hard);
         fields.putLong(8, hard);
-        long now = FileCalls.setrlimit(resource, limit.address()) == 0 ? hard : soft;
+        long now = FileCalls.setrlimit(RLIMIT_NOFILE, limit.address()) == 0 ? hard : soft;
         Reference.reachabilityFence(limit);
         return now;
     }

@@ -4,6 +4,8 @@ import com.sun.jna.Pointer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A shared mapping of a file, or memory of this process alone, seen through little-endian byte buffers ("windows") of at most 1 GiB.
@@ -16,8 +18,10 @@ public final class Mapping implements AutoCloseable {
     /** Bytes of a window; the last one may be shorter. */
     public static final long WINDOW_BYTES = 1L << 30;
 
+    static final long PAGE = 4096;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Mapping.class);
     private static final int WINDOW_SHIFT = 30;
-    private static final long PAGE = 4096;
     private static final int MAP_SHARED = 1;
     private static final int MAP_PRIVATE = 2;
     private static final int MAP_ANONYMOUS = 0x20;
@@ -26,37 +30,53 @@ public final class Mapping implements AutoCloseable {
     private static final int MADV_HUGEPAGE = 14;
     private static final int MADV_DONTDUMP = 16;
 
+    /** What the kernel has mapped, whole blocks of the file. */
+    private final long start;
+
+    private final long reserved;
+    /** The part that was asked for. */
     private final long address;
+
     private final long length;
     private final ByteBuffer[] windows;
     private final AtomicBoolean open = new AtomicBoolean(true);
 
     private Mapping(long address, long length) {
+        this(address, length, address, length);
+    }
+
+    private Mapping(long start, long reserved, long address, long length) {
+        this.start = start;
+        this.reserved = reserved;
         this.address = address;
         this.length = length;
         this.windows = new ByteBuffer[(int) ((length + WINDOW_BYTES - 1) >>> WINDOW_SHIFT)];
         Pointer base = new Pointer(address);
         for (int i = 0; i < windows.length; i++) {
-            long start = (long) i << WINDOW_SHIFT;
-            windows[i] = base.getByteBuffer(start, Math.min(WINDOW_BYTES, length - start))
+            long from = (long) i << WINDOW_SHIFT;
+            windows[i] = base.getByteBuffer(from, Math.min(WINDOW_BYTES, length - from))
                     .order(ByteOrder.LITTLE_ENDIAN);
         }
     }
 
     /**
-     * Maps part of a file. The descriptor may be closed afterwards.
+     * Maps part of a file. The descriptor may be closed afterwards. What is mapped is rounded to the file's blocks, as hugetlbfs
+     * insists on it.
      *
-     * @param offset bytes into the file, a multiple of the page size
+     * @param offset bytes into the file, a multiple of 4096
      * @param length bytes, more than 0
      * @param protection {@link #PROT_READ} and {@link #PROT_WRITE}
      */
     public static Mapping map(Fd fd, long offset, long length, int protection) throws ErrnoException {
-        long address = LibC.mmap(0, length, protection, MAP_SHARED, fd.value(), offset);
-        if (address == -1) {
+        long block = MappableFile.granularity(fd);
+        long before = offset & (block - 1);
+        long reserved = (before + length + block - 1) & -block;
+        long start = LibC.mmap(0, reserved, protection, MAP_SHARED, fd.value(), offset - before);
+        if (start == -1) {
             throw new ErrnoException("map " + length + " bytes of " + fd, Errno.last());
         }
-        LibC.madvise(address, length, MADV_DONTDUMP);
-        return new Mapping(address, length);
+        LibC.madvise(start, reserved, MADV_DONTDUMP);
+        return new Mapping(start, reserved, start + before, length);
     }
 
     /**
@@ -102,29 +122,37 @@ public final class Mapping implements AutoCloseable {
         return (int) (offset & (WINDOW_BYTES - 1));
     }
 
-    /** Whether every page is still backed by the file: asks the kernel to read a byte of each, into a scratch file. */
-    public boolean isIntact() {
+    /**
+     * Whether all of these are still backed by their files: asks the kernel to read a byte of each last page into a scratch file.
+     * A file that was cut short has lost that one, and to read it makes no page of any other.
+     */
+    public static boolean areIntact(Iterable<Mapping> mappings) {
         try (MemFd scratch = MemFd.create("probe", IoVec.MAX)) {
             IoVec iov = new IoVec();
-            for (long page = 0; page < length; ) {
-                iov.clear();
-                while (page < length && iov.add(address + page, 1)) {
-                    page += PAGE;
-                }
-                if (FileIo.write(scratch.fd(), iov, 0, 0) != iov.count()) {
-                    return false;
+            for (Mapping mapping : mappings) {
+                long last = mapping.address + mapping.length - 1;
+                if (!iov.add(last, 1)) {
+                    if (!isReadable(iov, scratch)) {
+                        return false;
+                    }
+                    iov.clear();
+                    iov.add(last, 1);
                 }
             }
-            return true;
+            return isReadable(iov, scratch);
         } catch (ErrnoException e) {
             return true; // cannot be told now
         }
     }
 
+    private static boolean isReadable(IoVec iov, MemFd scratch) {
+        return FileIo.write(scratch.fd(), iov, 0, 0) == iov.count();
+    }
+
     @Override
     public void close() {
-        if (open.compareAndSet(true, false)) {
-            LibC.munmap(address, length);
+        if (open.compareAndSet(true, false) && LibC.munmap(start, reserved) < 0) {
+            LOG.error("{} bytes stay mapped: {}", reserved, Errno.text(Errno.last()));
         }
     }
 }

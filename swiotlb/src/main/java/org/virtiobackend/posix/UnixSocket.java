@@ -110,17 +110,51 @@ public final class UnixSocket implements AutoCloseable {
     public void send(long address, long length, Fd... fds) throws ErrnoException {
         long sent = 0;
         while (sent < length) {
-            outgoing.prepare(address + sent, length - sent, sent == 0 ? fds : Message.NO_FDS);
-            long done = LibC.sendmsg(fd.value(), outgoing.header.address(), MSG_NOSIGNAL);
+            sent += Math.max(0, sendSome(address, length, sent, fds, 0));
+        }
+    }
+
+    /**
+     * The same within a time, which begins when the peer does not take all at once: {@link #setTimeouts} limits each piece that it
+     * takes, not all of them.
+     *
+     * @param nanos at most that long
+     * @throws ErrnoException ETIMEDOUT when part of the message, or all, is not sent
+     */
+    public void sendWithin(long nanos, long address, long length, Fd... fds) throws ErrnoException {
+        long sent = Math.max(0, sendSome(address, length, 0, fds, MSG_DONTWAIT));
+        if (sent == length) {
+            return;
+        }
+        long deadline = System.nanoTime() + nanos;
+        Poller poller = new Poller(1);
+        poller.add(fd, Poller.POLLOUT);
+        while (sent < length) {
+            long done = sendSome(address, length, sent, fds, MSG_DONTWAIT);
             if (done < 0) {
-                int errno = Errno.last();
-                if (errno != Errno.EINTR) {
-                    throw new ErrnoException("send", errno);
+                long left = deadline - System.nanoTime();
+                if (left <= 0) {
+                    throw new ErrnoException("send", Errno.ETIMEDOUT);
                 }
+                poller.pollNanos(left);
             } else {
                 sent += done;
             }
         }
+    }
+
+    /** Returns how many bytes went, or -1: none now. */
+    private long sendSome(long address, long length, long sent, Fd[] fds, int flags) throws ErrnoException {
+        outgoing.prepare(address + sent, length - sent, sent == 0 ? fds : Message.NO_FDS);
+        long done = LibC.sendmsg(fd.value(), outgoing.header.address(), MSG_NOSIGNAL | flags);
+        if (done >= 0) {
+            return done;
+        }
+        int errno = Errno.last();
+        if (errno == Errno.EINTR || errno == Errno.EAGAIN && flags != 0) {
+            return -1;
+        }
+        throw new ErrnoException("send", errno);
     }
 
     /**

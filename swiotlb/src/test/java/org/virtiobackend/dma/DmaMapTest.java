@@ -122,6 +122,75 @@ class DmaMapTest {
     }
 
     @Test
+    void oneClientCannotTakeWhatTheProcessHasOfMappings() throws Exception {
+        MappingBudget mappings = new MappingBudget("mappings", 8);
+        MappingBudget files = new MappingBudget("descriptors", 100);
+        try (MemFd file = MemFd.create("dma", PAGE);
+                DmaMap a = new DmaMap(mappings, files);
+                DmaMap b = new DmaMap(mappings, files);
+                DmaMap c = new DmaMap(mappings, files);
+                DmaMap d = new DmaMap(mappings, files);
+                DmaMap late = new DmaMap(mappings, files)) {
+            for (DmaMap map : List.of(a, b, c, d)) {
+                map.map(0, PAGE, true, true, file.fd().duplicate(), 0);
+                map.map(PAGE, PAGE, true, true, file.fd().duplicate(), 0);
+                assertEquals(
+                        Errno.ENOSPC,
+                        errno(() -> map.map(2 * PAGE, PAGE, true, true, file.fd().duplicate(), 0)));
+                map.map(3 * PAGE, PAGE, true, true, null, 0); // takes none
+            }
+            assertEquals(
+                    Errno.ENOSPC,
+                    errno(() -> late.map(0, PAGE, true, true, file.fd().duplicate(), 0)));
+            a.unmap(0, PAGE);
+            late.map(0, PAGE, true, true, file.fd().duplicate(), 0);
+            b.unmapAll();
+            late.map(PAGE, PAGE, true, true, file.fd().duplicate(), 0);
+            // A mapping that fails takes none either.
+            assertEquals(
+                    Errno.EINVAL,
+                    errno(() -> b.map(0, 2 * PAGE, true, true, file.fd().duplicate(), 0)));
+            b.map(0, PAGE, true, true, file.fd().duplicate(), 0);
+        }
+        assertEquals(8, free(mappings));
+        assertEquals(100, free(files));
+    }
+
+    @Test
+    void descriptorsThatAreKeptAreCounted() throws Exception {
+        MappingBudget mappings = new MappingBudget("mappings", 100);
+        MappingBudget files = new MappingBudget("descriptors", 4);
+        try (MemFd file = MemFd.create("dma", PAGE);
+                DmaMap map = new DmaMap(mappings, files)) {
+            map.setGuestMemory(GuestMemory.HELD);
+            map.map(0, PAGE, true, true, file.fd().duplicate(), 0);
+            var surplus = file.fd().duplicate();
+            assertEquals(Errno.ENOSPC, errno(() -> map.map(PAGE, PAGE, true, true, surplus, 0)));
+            assertFalse(surplus.isOpen());
+            map.setGuestMemory(GuestMemory.OPEN);
+            map.unmap(0, PAGE);
+            assertEquals(
+                    Errno.EINVAL,
+                    errno(() -> map.map(0, 2 * PAGE, true, true, file.fd().duplicate(), 0)));
+            map.map(0, PAGE, true, true, file.fd().duplicate(), 0);
+            map.setGuestMemory(GuestMemory.HELD);
+        }
+        assertEquals(100, free(mappings));
+        assertEquals(4, free(files));
+    }
+
+    /** How many are left, by taking all. */
+    private static int free(MappingBudget budget) {
+        for (int n = 0; ; n++) {
+            try {
+                budget.newShare().take();
+            } catch (ErrnoException e) {
+                return n;
+            }
+        }
+    }
+
+    @Test
     void honoursDirection() throws Exception {
         try (DmaMap map = new DmaMap();
                 MemFd file = MemFd.create("dma", PAGE)) {

@@ -62,7 +62,7 @@ final class Session implements ClientSession, Runnable {
         this.whenEnded = whenEnded;
         this.thread = new Thread(this, "vfio-user-" + id);
         this.thread.setDaemon(true);
-        this.output = new SessionOutput(socket);
+        this.output = new SessionOutput(socket, times.sendMillis());
         this.messenger = new DmaMessenger(output, times.dmaMillis());
         this.input = new SessionInput(socket, output, messenger);
         messenger.setSessionThread(thread);
@@ -132,7 +132,6 @@ final class Session implements ClientSession, Runnable {
         String reason = "unexpected error";
         Scheduling.shortTurns();
         try {
-            socket.setTimeouts(times.sendMillis(), 0);
             reason = serve();
         } catch (BrokenFrameException e) {
             refuse(e);
@@ -249,9 +248,10 @@ final class Session implements ClientSession, Runnable {
     }
 
     private void tearDown(String reason) {
-        messenger.close();
-        // No further reply can be read by the client, and one that waits for us must not wait for the function.
+        // First: who is sending to a client that takes nothing holds the lock. No further reply can be read by the client, and one
+        // that waits for us must not wait for the function.
         socket.shutdown();
+        messenger.close();
         try {
             if (function != null) {
                 function.close();

@@ -1,5 +1,6 @@
 package org.virtiobackend.vfiouser.server;
 
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
@@ -12,6 +13,7 @@ import org.virtiobackend.vfiouser.socket.OutgoingMessage;
  */
 final class SessionOutput {
     private final UnixSocket socket;
+    private final long sendNanos;
     /** Held while sending. */
     private final ReentrantLock lock = new ReentrantLock();
     /** Commands that arrived and whose sender waits; changed by the session's thread only. */
@@ -21,8 +23,10 @@ final class SessionOutput {
 
     private Runnable whenAnswered = () -> {};
 
-    SessionOutput(UnixSocket socket) {
+    /** @param sendMillis a client that has not taken a message within this is lost: part of it may be out */
+    SessionOutput(UnixSocket socket, long sendMillis) {
         this.socket = socket;
+        this.sendNanos = TimeUnit.MILLISECONDS.toNanos(sendMillis);
     }
 
     /** What to do when the last waiting client command was answered; runs with the lock held. */
@@ -52,7 +56,7 @@ final class SessionOutput {
     void reply(OutgoingMessage message, Fd fd, boolean more) throws ErrnoException {
         lock.lock();
         try {
-            message.send(socket, fd);
+            message.sendWithin(sendNanos, socket, fd);
             unanswered--;
             moreArrived = more;
             letRequestsGo();
@@ -78,7 +82,7 @@ final class SessionOutput {
     void send(OutgoingMessage message) throws ErrnoException {
         lock.lock();
         try {
-            message.send(socket, (Fd) null);
+            message.sendWithin(sendNanos, socket, null);
         } finally {
             lock.unlock();
         }

@@ -8,11 +8,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
-import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.posix.Fd;
-import org.virtiobackend.posix.Poller;
 import org.virtiobackend.posix.UnixSocket;
 
 /**
@@ -24,7 +21,6 @@ public final class VfioUserServer implements AutoCloseable {
     public static final int MAX_SESSIONS = 256;
 
     private static final Logger LOG = LoggerFactory.getLogger(VfioUserServer.class);
-    private static final int RETRY_MILLIS = 100;
     private static final long END_MILLIS = TimeUnit.SECONDS.toMillis(30);
 
     private final Fd listener;
@@ -32,11 +28,9 @@ public final class VfioUserServer implements AutoCloseable {
     private final SessionTimes times;
     private final PciFunctionFactory factory;
     private final SessionListener sessionListener;
-    private final EventFd stop;
-    private final Thread acceptThread;
+    private final Acceptor acceptor;
     private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
     private final AtomicLong messagesOfEnded = new AtomicLong();
-    private volatile boolean closing;
     /** Changed by the accepting thread only. */
     private volatile int accepted;
 
@@ -45,16 +39,14 @@ public final class VfioUserServer implements AutoCloseable {
             SocketPath path,
             SessionTimes times,
             PciFunctionFactory factory,
-            SessionListener sessionListener,
-            EventFd stop) {
+            SessionListener sessionListener)
+            throws ErrnoException {
         this.listener = listener;
         this.path = path;
         this.times = times;
         this.factory = factory;
         this.sessionListener = sessionListener;
-        this.stop = stop;
-        this.acceptThread = new Thread(this::acceptAll, "vfio-user-accept");
-        this.acceptThread.setDaemon(true);
+        this.acceptor = new Acceptor(listener, this::welcome);
     }
 
     /**
@@ -143,10 +135,8 @@ public final class VfioUserServer implements AutoCloseable {
     /** Stops accepting, ends every session and waits until all is freed. */
     @Override
     public void close() {
-        closing = true;
-        stop.signal();
         try {
-            acceptThread.join();
+            acceptor.close();
             sessions.forEach(Session::shutdown);
             for (Session session : sessions) {
                 if (!session.join(END_MILLIS)) {
@@ -160,7 +150,6 @@ public final class VfioUserServer implements AutoCloseable {
             path.close();
         }
         listener.close();
-        stop.close();
     }
 
     private static VfioUserServer start(
@@ -172,58 +161,26 @@ public final class VfioUserServer implements AutoCloseable {
             Executor starter)
             throws IOException {
         listener.setNonBlocking();
-        EventFd stop = EventFd.create();
-        VfioUserServer server = new VfioUserServer(listener, path, times, factory, sessionListener, stop);
-        starter.execute(server.acceptThread::start);
+        VfioUserServer server = new VfioUserServer(listener, path, times, factory, sessionListener);
+        starter.execute(server.acceptor::start);
         return server;
     }
 
-    private void acceptAll() {
-        Poller poller = new Poller(2);
-        poller.add(stop.fd(), Poller.POLLIN);
-        poller.add(listener, Poller.POLLIN);
-        while (!closing) {
-            try {
-                poller.poll(-1);
-                if (!closing) {
-                    accept();
-                }
-            } catch (ErrnoException e) {
-                LOG.error("no further clients are accepted: {}", e.getMessage());
-                return;
-            }
+    private void welcome(UnixSocket socket) {
+        if (sessions.size() >= MAX_SESSIONS) {
+            LOG.warn("client turned away: {} are connected", MAX_SESSIONS);
+            socket.close();
+            return;
         }
-    }
-
-    private void accept() throws ErrnoException {
+        Session session = new Session(accepted + 1, socket, times, factory, sessionListener, this::ended);
+        sessions.add(session);
+        accepted++;
         try {
-            UnixSocket socket = UnixSocket.accept(listener);
-            if (sessions.size() >= MAX_SESSIONS) {
-                LOG.warn("client turned away: {} are connected", MAX_SESSIONS);
-                socket.close();
-                return;
-            }
-            Session session = new Session(accepted + 1, socket, times, factory, sessionListener, this::ended);
-            sessions.add(session);
-            accepted++;
             session.start();
-        } catch (ErrnoException e) {
-            switch (e.errno()) {
-                case Errno.EAGAIN -> {
-                    // The client has gone already.
-                }
-                case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM -> pause(e);
-                default -> throw e;
-            }
+        } catch (Throwable t) {
+            sessions.remove(session);
+            throw t;
         }
-    }
-
-    /** Out of descriptors or memory: whoever ends next makes room. */
-    private void pause(ErrnoException cause) throws ErrnoException {
-        LOG.warn("client not accepted: {}", cause.getMessage());
-        Poller poller = new Poller(1);
-        poller.add(stop.fd(), Poller.POLLIN);
-        poller.poll(RETRY_MILLIS);
     }
 
     private void ended(Session session) {

@@ -57,15 +57,19 @@ public final class OutgoingMessage {
         header.wrap(bytes, 0).set(id, command, MessageHeader.SIZE + payloadLength, flags, errno);
     }
 
-    /** Sends the message with no descriptor, or one; it stays the caller's. */
-    public void send(UnixSocket socket, Fd fd) throws ErrnoException {
-        if (fd == null) {
-            send(socket, NO_FDS);
-        } else {
+    /**
+     * Sends the message with no descriptor, or one; it stays the caller's.
+     *
+     * @param nanos how long that may take at most, see {@link UnixSocket#sendWithin}
+     */
+    public void sendWithin(long nanos, UnixSocket socket, Fd fd) throws ErrnoException {
+        Fd[] fds = NO_FDS;
+        if (fd != null) {
             oneFd[0] = fd;
-            send(socket, oneFd);
-            oneFd[0] = null;
+            fds = oneFd;
         }
+        socket.sendWithin(nanos, memory.address(), header.wrap(bytes, 0).size(), fds);
+        oneFd[0] = null;
     }
 
     /** Sends the message; the descriptors stay the caller's. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
@@ -17,12 +18,12 @@ import org.virtiobackend.vfiouser.wire.Limits;
  * @param maxMessageFds descriptors in one message, 0 to 1024
  * @param maxDataTransfer bytes of data in one message, at least 1
  * @param maxDmaMaps regions, at least 0
- * @param pageSizes bits of the supported page sizes
+ * @param pageSizes bits of the supported page sizes, all 64 of them
  */
 public record Capabilities(int maxMessageFds, long maxDataTransfer, long maxDmaMaps, long pageSizes) {
     /** What a peer is taken for that sends no text. */
     public static final Capabilities DEFAULT = new Capabilities(
-            Limits.DEFAULT_MESSAGE_FDS, Limits.MAX_DATA_TRANSFER, Limits.MAX_DMA_MAPS, Limits.PAGE_SIZE);
+            Limits.DEFAULT_MESSAGE_FDS, Limits.MAX_DATA_TRANSFER, Limits.DEFAULT_DMA_MAPS, Limits.PAGE_SIZE);
     /** What this program says of itself, on either side. */
     public static final Capabilities OURS =
             new Capabilities(Limits.MAX_MESSAGE_FDS, Limits.MAX_DATA_TRANSFER, Limits.MAX_DMA_MAPS, Limits.PAGE_SIZE);
@@ -53,7 +54,7 @@ public record Capabilities(int maxMessageFds, long maxDataTransfer, long maxDmaM
                 (int) number(node, MAX_MSG_FDS, DEFAULT.maxMessageFds, 0, Limits.MAX_CLAIMED_FDS),
                 number(node, MAX_DATA_XFER_SIZE, DEFAULT.maxDataTransfer, 1, Long.MAX_VALUE),
                 number(node, MAX_DMA_MAPS, DEFAULT.maxDmaMaps, 0, Long.MAX_VALUE),
-                number(node, PGSIZES, DEFAULT.pageSizes, 1, Long.MAX_VALUE));
+                bits(node, PGSIZES, DEFAULT.pageSizes));
     }
 
     /** The text to send, without the terminating NUL. */
@@ -63,7 +64,7 @@ public record Capabilities(int maxMessageFds, long maxDataTransfer, long maxDmaM
                 .put(MAX_MSG_FDS, maxMessageFds)
                 .put(MAX_DATA_XFER_SIZE, maxDataTransfer)
                 .put(MAX_DMA_MAPS, maxDmaMaps)
-                .put(PGSIZES, pageSizes);
+                .put(PGSIZES, new BigInteger(Long.toUnsignedString(pageSizes)));
         return root.toString().getBytes(StandardCharsets.UTF_8);
     }
 
@@ -97,6 +98,19 @@ public record Capabilities(int maxMessageFds, long maxDataTransfer, long maxDmaM
             throw invalid(name + " is not a number from " + min + " to " + max);
         }
         return node.longValue();
+    }
+
+    /** A mask of 64 bits, of which one at least is set. */
+    private static long bits(JsonNode parent, String name, long absent) throws ErrnoException {
+        JsonNode node = parent.get(name);
+        if (node == null) {
+            return absent;
+        }
+        BigInteger value = node.isIntegralNumber() ? node.bigIntegerValue() : BigInteger.ZERO;
+        if (value.signum() <= 0 || value.bitLength() > Long.SIZE) {
+            throw invalid(name + " is not a number from 1 to 2^64 - 1");
+        }
+        return value.longValue();
     }
 
     /** We do not migrate, but a peer that means it must mean our page size. */

@@ -12,8 +12,10 @@ public final class Limits {
     public static final int MAX_CLAIMED_FDS = 1024;
     /** What is assumed of a peer that does not say. */
     public static final int DEFAULT_MESSAGE_FDS = 1;
-    /** Regions of a DMA space (max_dma_maps). */
-    public static final int MAX_DMA_MAPS = 65535;
+    /** Regions of a DMA space (max_dma_maps); QEMU refuses more than 65535, and thinks of it when memory is plugged in. */
+    public static final int MAX_DMA_MAPS = 8192;
+    /** What is assumed of a peer that does not say. */
+    public static final int DEFAULT_DMA_MAPS = 65535;
     /** The only page size (pgsizes): DMA maps come in multiples of it. */
     public static final int PAGE_SIZE = 4096;
     /** Largest argsz that makes sense where a reply may grow. */

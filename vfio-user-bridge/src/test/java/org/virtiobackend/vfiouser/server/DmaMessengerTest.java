@@ -53,7 +53,7 @@ class DmaMessengerTest {
         sockets = new SocketPair(directory);
         clientReader = new MessageReader(sockets.left);
         sessionReader = new MessageReader(sockets.right);
-        output = new SessionOutput(sockets.right);
+        output = new SessionOutput(sockets.right, SessionTimes.DEFAULT.sendMillis());
         messenger = new DmaMessenger(output, LONG_MILLIS);
     }
 

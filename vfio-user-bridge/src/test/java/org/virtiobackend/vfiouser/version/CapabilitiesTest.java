@@ -36,6 +36,18 @@ class CapabilitiesTest {
     }
 
     @Test
+    void pageSizesAreAMaskOf64Bits() throws ErrnoException {
+        Capabilities all = parse("{\"capabilities\":{\"pgsizes\":18446744073709547520}}");
+        assertEquals(-4096, all.pageSizes());
+        assertEquals(all, Capabilities.parse(all.text()));
+        for (String bad : new String[] {"0", "-4096", "18446744073709551616", "4096.0", "\"4096\"", "null"}) {
+            ErrnoException e =
+                    assertThrows(ErrnoException.class, () -> parse("{\"capabilities\":{\"pgsizes\":" + bad + "}}"), bad);
+            assertEquals(Errno.EINVAL, e.errno());
+        }
+    }
+
+    @Test
     void saysWhatIsWrong() {
         ErrnoException e =
                 assertThrows(ErrnoException.class, () -> parse("{\"capabilities\":{\"max_msg_fds\":\"8\"}}"));
