@@ -18,8 +18,7 @@ public final class MappableFile {
     private static final long ZFS = 0x2fc1_2fc1L;
     private static final long BCACHEFS = 0xca45_1a4eL;
     /** Not overlayfs: a layer of it may be FUSE, and any user can mount one. */
-    private static final Set<Long> KERNEL_ONLY =
-            Set.of(TMPFS, RAMFS, HUGETLBFS, EXT4, XFS, BTRFS, F2FS, ZFS, BCACHEFS);
+    private static final Set<Long> KERNEL_ONLY = Set.of(TMPFS, RAMFS, HUGETLBFS, EXT4, XFS, BTRFS, F2FS, ZFS, BCACHEFS);
 
     private static final int F_GET_SEALS = 1034;
 
@@ -32,7 +31,8 @@ public final class MappableFile {
      * @throws ErrnoException EINVAL, saying what is wrong
      */
     public static void check(Fd fd, long end) throws ErrnoException {
-        // Only memfd, tmpfs and hugetlbfs know seals; asking a file system of another kind for its type may take that long.
+        // Only memfd, tmpfs and hugetlbfs know seals; asking a file system of another kind for its type may take that
+        // long.
         if (LibC.fcntl(fd.value(), F_GET_SEALS, 0) < 0) {
             checkFileSystem(fd);
         }

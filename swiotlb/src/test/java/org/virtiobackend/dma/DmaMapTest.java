@@ -136,7 +136,8 @@ class DmaMapTest {
                 map.map(PAGE, PAGE, true, true, file.fd().duplicate(), 0);
                 assertEquals(
                         Errno.ENOSPC,
-                        errno(() -> map.map(2 * PAGE, PAGE, true, true, file.fd().duplicate(), 0)));
+                        errno(() ->
+                                map.map(2 * PAGE, PAGE, true, true, file.fd().duplicate(), 0)));
                 map.map(3 * PAGE, PAGE, true, true, null, 0); // takes none
             }
             assertEquals(

@@ -248,7 +248,8 @@ final class Session implements ClientSession, Runnable {
     }
 
     private void tearDown(String reason) {
-        // First: who is sending to a client that takes nothing holds the lock. No further reply can be read by the client, and one
+        // First: who is sending to a client that takes nothing holds the lock. No further reply can be read by the
+        // client, and one
         // that waits for us must not wait for the function.
         socket.shutdown();
         messenger.close();

@@ -32,8 +32,8 @@ class SendWithinTest {
             AtomicLong taken = new AtomicLong();
             Thread dripping = receive(sockets, taken, limit / 4);
             NativeBuffer message = NativeBuffer.allocate(BYTES);
-            ErrnoException e = assertThrows(
-                    ErrnoException.class, () -> sockets.left.sendWithin(limit, message.address(), BYTES));
+            ErrnoException e =
+                    assertThrows(ErrnoException.class, () -> sockets.left.sendWithin(limit, message.address(), BYTES));
             assertEquals(Errno.ETIMEDOUT, e.errno());
             sockets.left.shutdown();
             dripping.join();
@@ -60,7 +60,10 @@ class SendWithinTest {
             NativeBuffer piece = NativeBuffer.allocate(PIECE);
             try {
                 long bytes;
-                while ((bytes = sockets.right.receive(piece.address(), PIECE, new Fd[0]).bytes()) > 0) {
+                while ((bytes = sockets.right
+                                .receive(piece.address(), PIECE, new Fd[0])
+                                .bytes())
+                        > 0) {
                     taken.addAndGet(bytes);
                     LockSupport.parkNanos(pause);
                 }

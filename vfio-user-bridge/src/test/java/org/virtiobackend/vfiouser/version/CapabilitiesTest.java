@@ -41,8 +41,8 @@ class CapabilitiesTest {
         assertEquals(-4096, all.pageSizes());
         assertEquals(all, Capabilities.parse(all.text()));
         for (String bad : new String[] {"0", "-4096", "18446744073709551616", "4096.0", "\"4096\"", "null"}) {
-            ErrnoException e =
-                    assertThrows(ErrnoException.class, () -> parse("{\"capabilities\":{\"pgsizes\":" + bad + "}}"), bad);
+            ErrnoException e = assertThrows(
+                    ErrnoException.class, () -> parse("{\"capabilities\":{\"pgsizes\":" + bad + "}}"), bad);
             assertEquals(Errno.EINVAL, e.errno());
         }
     }
