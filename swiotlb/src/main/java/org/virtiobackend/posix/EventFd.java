@@ -9,12 +9,15 @@ public final class EventFd implements AutoCloseable {
     private static final int EFD_CLOEXEC = 0x80000;
     private static final int EFD_NONBLOCK = 0x800;
     private static final NativeBuffer ONE = one();
+    private static final int CURRENT_POSITION = -1;
 
     private final Fd fd;
     private final NativeBuffer count = NativeBuffer.allocate(8);
+    private final IoVec into = new IoVec(1);
 
     private EventFd(Fd fd) {
         this.fd = fd;
+        into.add(count.address(), 8);
     }
 
     public static EventFd create() throws ErrnoException {
@@ -31,14 +34,32 @@ public final class EventFd implements AutoCloseable {
         return fd;
     }
 
-    /** Adds 1. A closed or full eventfd swallows it: the peer is gone or already awake. */
+    /**
+     * Adds 1. A closed or full eventfd swallows it: the peer is gone or already awake. No flag of a write keeps it from waiting for a
+     * full one once a peer that shares the eventfd has cleared O_NONBLOCK.
+     */
     public void signal() {
         LibC.write(fd.value(), ONE.address(), 8);
     }
 
-    /** Takes the counter and returns it, 0 when nothing was signalled. */
+    /** Takes the counter and returns it, 0 when nothing was signalled. Never waits, not even when a peer that shares it wants it so. */
     public long drain() {
-        return LibC.read(fd.value(), count.address(), 8) == 8 ? count.buffer().getLong(0) : 0;
+        long done = LibC.preadv2(fd.value(), into.address(), 1, CURRENT_POSITION, FileIo.RWF_NOWAIT);
+        if (done < 0 && Errno.last() == Errno.EOPNOTSUPP) {
+            done = LibC.read(fd.value(), count.address(), 8); // before Linux 5.8
+        }
+        return done == 8 ? count.buffer().getLong(0) : 0;
+    }
+
+    /** Whether the counter is at its end, so that {@link #signal} has to wait if a peer has made it wait. */
+    public boolean isFull() {
+        Poller poller = new Poller(1);
+        poller.add(fd, Poller.POLLOUT);
+        try {
+            return poller.poll(0) == 0;
+        } catch (ErrnoException e) {
+            return false;
+        }
     }
 
     @Override

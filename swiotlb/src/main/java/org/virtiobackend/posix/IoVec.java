@@ -9,11 +9,23 @@ public final class IoVec {
 
     private static final int ENTRY = 16;
 
-    private final NativeBuffer array = NativeBuffer.allocate((long) MAX * ENTRY);
-    private final ByteBuffer entries = array.buffer();
+    private final NativeBuffer array;
+    private final ByteBuffer entries;
+    private final int capacity;
     private int first;
     private int count;
     private long bytes;
+
+    public IoVec() {
+        this(MAX);
+    }
+
+    /** @param capacity entries, 1 to {@link #MAX} */
+    IoVec(int capacity) {
+        this.capacity = capacity;
+        array = NativeBuffer.allocate((long) capacity * ENTRY);
+        entries = array.buffer();
+    }
 
     public void clear() {
         first = 0;
@@ -23,7 +35,7 @@ public final class IoVec {
 
     /** @return false when the array is full and nothing was added */
     public boolean add(long address, long length) {
-        if (first + count == MAX) {
+        if (first + count == capacity) {
             return false;
         }
         int at = (first + count) * ENTRY;

@@ -23,21 +23,28 @@ final class Acceptor {
     }
 
     private static final Logger LOG = LoggerFactory.getLogger(Acceptor.class);
+    private static final int WATCH_MILLIS = 500;
     private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final Fd listener;
     private final EventFd stop;
     private final Reception reception;
+    private final Runnable watch;
     private final Poller poller = new Poller(2);
     private final Thread thread = new Thread(this::run, "vfio-user-accept");
     private volatile boolean closing;
+    private long watched = System.nanoTime();
     /** Nothing has gone well since it was logged. */
     private boolean failing;
 
-    /** @param listener a listening socket that never waits; it stays the caller's */
-    Acceptor(Fd listener, Reception reception) throws ErrnoException {
+    /**
+     * @param listener a listening socket that never waits; it stays the caller's
+     * @param watch called about twice a second
+     */
+    Acceptor(Fd listener, Reception reception, Runnable watch) throws ErrnoException {
         this.listener = listener;
         this.reception = reception;
+        this.watch = watch;
         this.stop = EventFd.create();
         thread.setDaemon(true);
         poller.add(stop.fd(), Poller.POLLIN);
@@ -60,14 +67,23 @@ final class Acceptor {
     private void run() {
         while (!closing) {
             try {
-                poller.poll(-1);
-                if (!closing) {
+                int ready = poller.poll(WATCH_MILLIS);
+                watchNowAndThen();
+                if (ready > 0 && !closing) {
                     accept();
                 }
             } catch (Throwable t) {
                 tell(t);
                 LockSupport.parkNanos(RETRY_NANOS);
             }
+        }
+    }
+
+    private void watchNowAndThen() {
+        long now = System.nanoTime();
+        if (now - watched >= TimeUnit.MILLISECONDS.toNanos(WATCH_MILLIS)) {
+            watched = now;
+            watch.run();
         }
     }
 

@@ -71,6 +71,11 @@ final class IntxLine {
         }
     }
 
+    /** See {@link CountedEventFd#freeStuck}. */
+    boolean freeStuck() {
+        return vector.freeStuck();
+    }
+
     void disable() {
         vector.disable();
         connectUnmask(null);

@@ -10,8 +10,8 @@ import org.virtiobackend.vfiouser.wire.Irq;
 import org.virtiobackend.vfiouser.wire.SetIrqsPayload;
 
 /**
- * A function's interrupts as the eventfds that its client has connected. Firing comes from any thread, takes no lock and never
- * blocks; SET_IRQS belongs to the session's thread.
+ * A function's interrupts as the eventfds that its client has connected. Firing comes from any thread, takes no lock and
+ * blocks only until {@link #freeStuck} finds out, when a client makes its eventfd block; SET_IRQS belongs to the session's thread.
  */
 final class IrqEventFds implements InterruptSink, AutoCloseable {
     private final PciFunction function;
@@ -60,6 +60,15 @@ final class IrqEventFds implements InterruptSink, AutoCloseable {
 
     void takeUnmask() {
         intx.takeUnmask();
+    }
+
+    /** See {@link CountedEventFd#freeStuck}; one watching thread. */
+    boolean freeStuck() {
+        boolean stuck = intx.freeStuck() | error.freeStuck() | request.freeStuck();
+        for (IrqVector vector : msix) {
+            stuck |= vector.freeStuck();
+        }
+        return stuck;
     }
 
     /**

@@ -1,5 +1,7 @@
 package org.virtiobackend.vfiouser.server;
 
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.virtiobackend.posix.EventFd;
@@ -7,6 +9,9 @@ import org.virtiobackend.posix.EventFd;
 /** One interrupt vector and the eventfd that a client has connected to it. {@link #fire} from any thread, the rest by control. */
 final class IrqVector {
     private final AtomicReference<CountedEventFd> target = new AtomicReference<>();
+    /** Replaced while somebody was signalling them. */
+    private final Queue<CountedEventFd> retired = new ConcurrentLinkedQueue<>();
+
     private final AtomicBoolean pending = new AtomicBoolean();
     private volatile boolean masked;
 
@@ -15,7 +20,23 @@ final class IrqVector {
         CountedEventFd old = target.getAndSet(eventFd == null ? null : new CountedEventFd(eventFd));
         if (old != null) {
             old.release();
+            if (old.isHeld()) {
+                retired.add(old);
+            }
         }
+    }
+
+    /** See {@link CountedEventFd#freeStuck}; one watching thread. */
+    boolean freeStuck() {
+        CountedEventFd now = target.get();
+        boolean stuck = now != null && now.freeStuck(1);
+        if (!retired.isEmpty()) {
+            retired.removeIf(old -> !old.isHeld());
+            for (CountedEventFd old : retired) {
+                stuck |= old.freeStuck(0);
+            }
+        }
+        return stuck;
     }
 
     /** Signals the client, or remembers to when the vector is masked; false when nobody is connected. */

@@ -38,7 +38,7 @@ final class Session implements ClientSession, Runnable {
     private final Reply reply = new Reply();
 
     private PciFunction function;
-    private IrqEventFds irqs;
+    private volatile IrqEventFds irqs;
     private Dispatcher dispatcher;
     /** What to do once the command under way is answered, or null. */
     private Runnable afterAnswer;
@@ -46,6 +46,8 @@ final class Session implements ClientSession, Runnable {
     private boolean awaited;
     private boolean announced;
     private boolean faultLogged;
+    /** Belongs to the watching thread. */
+    private boolean stuckLogged;
 
     Session(
             int id,
@@ -76,6 +78,18 @@ final class Session implements ClientSession, Runnable {
     /** Makes the session end as if the client had gone; any thread. */
     void shutdown() {
         socket.shutdown();
+    }
+
+    /** Ends the session of a client whose eventfd has stopped a thread, which is freed; called again and again by one watching thread. */
+    void watch() {
+        IrqEventFds now = irqs;
+        if (now != null && now.freeStuck()) {
+            if (!stuckLogged) {
+                stuckLogged = true;
+                LOG.warn("client {}: its eventfd is full and blocks who signals it; the session ends", id);
+            }
+            shutdown();
+        }
     }
 
     /** Waits for the end; false when it has not come in time. */

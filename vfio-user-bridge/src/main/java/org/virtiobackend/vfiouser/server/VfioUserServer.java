@@ -46,7 +46,7 @@ public final class VfioUserServer implements AutoCloseable {
         this.times = times;
         this.factory = factory;
         this.sessionListener = sessionListener;
-        this.acceptor = new Acceptor(listener, this::welcome);
+        this.acceptor = new Acceptor(listener, this::welcome, () -> sessions.forEach(Session::watch));
     }
 
     /**

@@ -39,7 +39,7 @@ class AcceptorTest {
                     throw obstacle.get();
                 }
                 welcome.add(socket);
-            });
+            }, () -> {});
             acceptor.start();
             for (int i = 0; i < refused; i++) {
                 try (RawConnection client = RawConnection.connect(path, TestServer.WAIT_MILLIS)) {
