@@ -33,21 +33,31 @@ public final class SegmentList {
     private NativeBuffer[] copies;
     private long remoteBytes;
 
+    /** Empties the list and frees private copies: nobody may touch a segment any more. */
     public void clear() {
+        if (remote != null) {
+            truncate(0);
+            remote = null;
+        }
         count = 0;
         totalBytes = 0;
-        if (remote != null) {
-            Arrays.fill(copies, null);
-            remote = null;
-            remoteBytes = 0;
-        }
     }
 
     /** Drops what was added after the list had {@code newCount} segments. */
     public void truncate(int newCount) {
         while (count > newCount) {
             totalBytes -= lengths[--count];
+            if (remote != null && count < copies.length && copies[count] != null) {
+                copies[count].close();
+                copies[count] = null;
+                remoteBytes -= lengths[count];
+            }
         }
+    }
+
+    /** Bytes of private copies that the list holds. */
+    public long remoteBytes() {
+        return remoteBytes;
     }
 
     /** Appends mapped memory. */
@@ -74,7 +84,12 @@ public final class SegmentList {
         NativeBuffer copy = NativeBuffer.allocate(length);
         ByteBuffer bytes = copy.buffer().duplicate().order(ByteOrder.LITTLE_ENDIAN);
         if (access == DmaAccess.READ) {
-            memory.read(address, bytes, 0, length);
+            try {
+                memory.read(address, bytes, 0, length);
+            } catch (Throwable t) {
+                copy.close();
+                throw t;
+            }
         }
         add(bytes, 0, length, copy.address());
         if (remote == null) {
@@ -161,6 +176,8 @@ public final class SegmentList {
         if (buffers.length > MOST_KEPT) {
             clear();
             resize(INITIAL);
+            copies = null;
+            remoteAddresses = null;
         }
     }
 

@@ -42,6 +42,11 @@ public final class NativeBuffer {
         return buffer;
     }
 
+    /** Frees the memory now, not only when this object is unreachable; nobody may touch it or its buffer any more. */
+    public void close() {
+        memory.close();
+    }
+
     public int size() {
         return buffer.capacity();
     }

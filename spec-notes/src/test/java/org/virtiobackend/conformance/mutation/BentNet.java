@@ -356,6 +356,11 @@ class BentNet extends NetUnderTest {
         }
 
         @Override
+        public boolean isHeldBack() {
+            return real.isHeldBack();
+        }
+
+        @Override
         public boolean memoryIsIntact() {
             return real.memoryIsIntact();
         }

@@ -2,10 +2,13 @@ package org.virtiobackend.virtio.queue;
 
 import org.virtiobackend.dma.DmaFaultException;
 import org.virtiobackend.dma.DmaSpace;
+import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.virtio.VirtioFeature;
 
 /** What the device sides of both layouts have in common: memory that comes and goes, chains under way, their order. */
 abstract class AbstractVirtqueue implements Virtqueue {
+    private static final long MAX_COPIED_BYTES = SegmentList.MAX_REMOTE_BYTES;
+
     final QueueConfig config;
     final int size;
     final boolean eventIdx;
@@ -15,6 +18,10 @@ abstract class AbstractVirtqueue implements Virtqueue {
     private final InOrderWindow window;
 
     private int inFlight;
+    /** Private copies that chains in flight hold, bytes. */
+    private long copiedBytes;
+
+    private boolean heldBack;
 
     AbstractVirtqueue(QueueConfig config, long features, DmaSpace space) {
         this.config = config;
@@ -23,6 +30,17 @@ abstract class AbstractVirtqueue implements Virtqueue {
         this.space = space;
         this.builder = new ChainBuilder(space, size);
         this.window = isInOrder(features) ? new InOrderWindow(size) : null;
+    }
+
+    /** Whether the next chain has to wait, as those in flight hold enough copies; what a driver asks for, it gets one after the other. */
+    final boolean mustWait() {
+        heldBack = copiedBytes >= MAX_COPIED_BYTES;
+        return heldBack;
+    }
+
+    @Override
+    public final boolean isHeldBack() {
+        return heldBack;
     }
 
     static boolean isInOrder(long features) {
@@ -64,6 +82,7 @@ abstract class AbstractVirtqueue implements Virtqueue {
     /** A chain has been taken out of the ring. */
     final void polled(DescriptorChain chain) {
         inFlight++;
+        copiedBytes += chain.copiedBytes();
         if (window != null) {
             window.polled(chain);
         }
@@ -78,6 +97,7 @@ abstract class AbstractVirtqueue implements Virtqueue {
     }
 
     final void ended(DescriptorChain chain) {
+        copiedBytes -= chain.copiedBytes();
         chain.end();
         inFlight--;
     }

@@ -136,8 +136,16 @@ public final class DescriptorChain {
         writable.reset();
     }
 
+    /** The device is through with it: copies of memory behind messages are freed. */
     void end() {
+        readableSegments.clear();
+        writableSegments.clear();
         readableSegments.shrink();
         writableSegments.shrink();
+    }
+
+    /** Bytes of such copies. */
+    long copiedBytes() {
+        return readableSegments.remoteBytes() + writableSegments.remoteBytes();
     }
 }

@@ -57,6 +57,9 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
 
     @Override
     public DescriptorChain poll() throws VirtqueueException {
+        if (mustWait()) {
+            return null;
+        }
         if (!desc.isAttached()) {
             return null;
         }

@@ -58,6 +58,9 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
 
     @Override
     public DescriptorChain poll() throws VirtqueueException {
+        if (mustWait()) {
+            return null;
+        }
         if (nextAvail == knownAvail && !lookForMore()) {
             return null;
         }

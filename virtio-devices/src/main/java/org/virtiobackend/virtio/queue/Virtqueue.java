@@ -64,6 +64,12 @@ public interface Virtqueue {
      */
     boolean reattach();
 
+    /**
+     * Whether the last {@link #poll} took nothing because chains in flight hold all the copies of memory behind messages that a queue may
+     * have; there may be more once one of them is done.
+     */
+    boolean isHeldBack();
+
     /** Whether the memory that this queue can reach is all there; slow, see {@link org.virtiobackend.dma.DmaSpace#isIntact}. */
     boolean memoryIsIntact();
 }

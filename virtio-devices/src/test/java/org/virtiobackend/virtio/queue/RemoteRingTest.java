@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_RING_PACKED;
 
+import java.util.ArrayDeque;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -78,6 +79,37 @@ class RemoteRingTest {
             assertEquals(16, ring.device.poll().writable().capacity());
         }
         assertTrue(ring.messages <= 3, ring.messages + " messages");
+    }
+
+    /** 64 requests of 1 MiB at once: copies of 16 of them are made, then one after the other. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, VIRTIO_F_RING_PACKED})
+    void copiesOfWhatTheDriverAsksForAreLimited(long features) throws Exception {
+        ring = new RingPair(64, features, true);
+        DmaBuffer[] data = {ring.buffer(1 << 20)};
+        for (int i = 0; i < 64; i++) {
+            ring.driver.add(data, 0, data, 1);
+        }
+        ring.driver.publish();
+        ArrayDeque<DescriptorChain> underway = new ArrayDeque<>();
+        for (DescriptorChain chain; (chain = ring.device.poll()) != null; ) {
+            underway.add(chain);
+        }
+        assertEquals(16, underway.size());
+        assertTrue(ring.device.isHeldBack());
+        for (int i = 16; i < 64; i++) {
+            DescriptorChain done = underway.remove();
+            ring.device.addUsed(done, 0);
+            assertEquals(0, done.copiedBytes(), "freed as soon as it is done");
+            underway.add(ring.device.poll());
+            assertFalse(ring.device.isHeldBack());
+            assertNull(ring.device.poll());
+        }
+        while (!underway.isEmpty()) {
+            ring.device.addUsed(underway.remove(), 0);
+        }
+        assertNull(ring.device.poll());
+        assertFalse(ring.device.isHeldBack(), "nothing left");
     }
 
     @ParameterizedTest

@@ -198,6 +198,9 @@ final class QueueTask implements ChainCompletion {
         try {
             int wanted = request;
             int work = takeCompleted();
+            if (work > 0 && queue.isHeldBack()) {
+                kicked = true;
+            }
             if (wanted != answered) {
                 work += settle(wanted);
             } else if (!paused && !dead && (kicked || !isLookedAtWhenKicked())) {
@@ -385,6 +388,9 @@ final class QueueTask implements ChainCompletion {
     boolean enableKicks() {
         if (!isServing() || awaitsNotification || !handler.wantsKicks()) {
             return false;
+        }
+        if (queue.isHeldBack()) {
+            return false; // it goes on when a chain is done, not when one is added
         }
         kicksOn = true;
         try {
