@@ -47,6 +47,7 @@ guest_start() {
   mkfifo "$LAB_RUN/$GUEST_QMP".{in,out} "$LAB_RUN/$name.words".{in,out}
   case $GUEST_RAM in
   shared) ram=(-machine memory-backend=ram -object "memory-backend-memfd,id=ram,size=$LAB_MEM,share=on") ;;
+  huge) ram=(-machine memory-backend=ram -object "memory-backend-memfd,id=ram,size=$LAB_MEM,share=on,hugetlb=on") ;;
   private) ram=() ;;
   esac
   if [[ $GUEST_BOOT == kernel ]]; then
