@@ -20,6 +20,9 @@ public final class FileIo {
     /** preadv2: answer EAGAIN instead of waiting for the disk. */
     public static final int RWF_NOWAIT = 8;
 
+    /** pwritev2: at the end of the file, wherever that is. */
+    public static final int RWF_APPEND = 0x10;
+
     public static final int FALLOC_FL_KEEP_SIZE = 1;
     public static final int FALLOC_FL_PUNCH_HOLE = 2;
     public static final int FALLOC_FL_ZERO_RANGE = 16;

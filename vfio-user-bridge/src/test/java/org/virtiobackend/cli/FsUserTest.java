@@ -172,6 +172,8 @@ class FsUserTest {
         assertEquals(
                 -Errno.EPERM,
                 share.call(trusted.text("trusted.x").bytes((byte) 1), 0).error());
+        FuseMessage create = EmbeddedShare.createMessage(ROOT, "mine", 0600).as(1234, 1234);
+        assertEquals(-Errno.ESTALE, share.call(create, 144).error(), "not the guest's user's: it is to look again");
         long closed = share.node(ROOT, "closed");
         assertEquals(-Errno.EACCES, share.open(closed, O_RDONLY).error());
         if (ROOT_USER) {

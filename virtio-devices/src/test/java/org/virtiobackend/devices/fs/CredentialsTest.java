@@ -149,6 +149,37 @@ class CredentialsTest {
     }
 
     @Test
+    void whoMeantToMakeAFileGetsNoneThatIsNotTheirs() throws Exception {
+        Path file = Files.writeString(root.resolve("f"), "secret");
+        Files.setAttribute(file, "unix:mode", 0600);
+        // somebody made it since the driver was told that there was none; it looks again, and judges by itself
+        assertEquals(-Errno.ESTALE, createAs("f", 0666, 022, 1234, 5678).error());
+        int truncating = O_RDWR | 0x200;
+        var truncate = fs.createMessage(ROOT, "f", truncating, 0666, 022).as(1234, 5678);
+        assertEquals(-Errno.ESTALE, fs.call(truncate, 144).error());
+        assertEquals("secret", Files.readString(file));
+        assertEquals(1, fs.server.inodeCount(), "nothing was looked up");
+        entry(createAs("f", 0666, 022, 0, 0));
+        Files.setAttribute(file, "unix:uid", 1234);
+        entry(createAs("f", 0666, 022, 1234, 5678));
+        Files.setAttribute(file, "unix:mode", 0060);
+        Files.setAttribute(file, "unix:uid", 0);
+        Files.setAttribute(file, "unix:gid", 4242);
+        var inGroup =
+                fs.createMessage(ROOT, "f", O_RDWR, 0666, 022).as(1234, 5678).group(4242);
+        entry(fs.call(inGroup, 144));
+        assertEquals(-Errno.ESTALE, createAs("f", 0666, 022, 1234, 5678).error());
+    }
+
+    @Test
+    void whoMakesAFileGetsItWhateverItsMode() throws Exception {
+        FuseAnswer made = createAs("f", 0, 0, 1234, 5678);
+        byte[] data = {1, 2, 3};
+        assertEquals(3, fs.write(entry(made), made.u64(128), 0, data).u32(0));
+        assertArrayEquals(data, fs.read(entry(made), made.u64(128), 0, 3).bytes(0));
+    }
+
+    @Test
     void openingForTruncationDropsThemToo() throws Exception {
         Path file = Files.writeString(root.resolve("f"), "content");
         Files.setAttribute(file, "unix:mode", 06777);

@@ -109,15 +109,15 @@ final class CreateOperations extends Operations {
         try {
             int wanted = in.u32(0);
             int result = becomeWith(call, in.u32(8));
+            int hostFlags = flags.forHost(wanted);
             int fd = result < 0
                     ? result
-                    : DirectoryIo.create(
-                            directory.fd(), in.address(16), flags.forHost(wanted), in.u32(4) & PERMISSIONS);
+                    : DirectoryIo.create(directory.fd(), in.address(16), hostFlags, in.u32(4) & PERMISSIONS);
             call.thread.credentials().restore();
             if (fd == -Errno.EEXIST && (wanted & FileIo.O_EXCL) == 0) {
                 return openExisting(call, directory, wanted);
             }
-            return fd < 0 ? fd : replyCreated(call, directory, fd, in.address(16));
+            return fd < 0 ? fd : replyCreated(call, directory, fd, hostFlags, in.address(16));
         } finally {
             directory.unpin();
         }
@@ -132,33 +132,42 @@ final class CreateOperations extends Operations {
         try {
             int result = becomeWith(call, in.u32(8));
             int keep = in.u32(0) & FileIo.O_EXCL; // it may never get a name
+            int hostFlags = flags.forHost(in.u32(0));
             int fd = result < 0
                     ? result
-                    : DirectoryIo.createUnnamed(
-                            directory.fd(), flags.forHost(in.u32(0)) | keep, in.u32(4) & PERMISSIONS);
+                    : DirectoryIo.createUnnamed(directory.fd(), hostFlags | keep, in.u32(4) & PERMISSIONS);
             call.thread.credentials().restore();
-            return fd < 0 ? fd : replyCreated(call, directory, fd, 0);
+            return fd < 0 ? fd : replyCreated(call, directory, fd, hostFlags, 0);
         } finally {
             directory.unpin();
         }
     }
 
-    /** Somebody made it first, or it was there all along: what is there is judged like any other file. */
+    /**
+     * Somebody made it first. The driver asked nobody whether its sender may open it, as it expected to make it, so the host is asked.
+     * Where that cannot say yes the driver is to look again: it knows all of the sender's groups, and follows symbolic links.
+     */
     private int openExisting(FuseCall call, Inode directory, int wanted) {
+        if (!call.thread.credentials().mayChange() && call.in.uid() != 0) {
+            return -Errno.ESTALE;
+        }
         int result = replyEntry(call, directory, call.in.address(16));
         if (result < 0) {
             return result;
         }
         long nodeId = PassthroughServer.nodeIdOfEntry(call.out);
-        result = server.files().openNode(call, nodeId, wanted, call.in.u32(12));
+        result = become(call);
+        if (result == 0) {
+            result = server.files().openNode(call, nodeId, wanted, call.in.u32(12));
+        }
         if (result < 0) {
             inodes.forget(nodeId, 1);
         }
-        return result;
+        return result == -Errno.EACCES || result == -Errno.ELOOP ? -Errno.ESTALE : result;
     }
 
     /** @param fd of the new file, taken over; {@code name} is 0 when it has none */
-    private int replyCreated(FuseCall call, Inode directory, int fd, long name) {
+    private int replyCreated(FuseCall call, Inode directory, int fd, int hostFlags, long name) {
         int path = call.thread.proc().reopen(fd, DirectoryIo.O_PATH);
         long nodeId = path < 0 ? path : know(call.thread, path, directory, name);
         if (nodeId < 0) {
@@ -166,7 +175,7 @@ final class CreateOperations extends Operations {
             return (int) nodeId;
         }
         entries.entry(call.out, nodeId, call.thread.attributes(), directory.mountId());
-        int result = server.files().replyOpened(call, nodeId, fd);
+        int result = server.files().replyOpened(call, nodeId, fd, hostFlags);
         if (result < 0) {
             inodes.forget(nodeId, 1);
         }

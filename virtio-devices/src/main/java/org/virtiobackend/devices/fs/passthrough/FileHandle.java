@@ -1,17 +1,29 @@
 package org.virtiobackend.devices.fs.passthrough;
 
+import org.virtiobackend.posix.DirectoryIo;
+
 /** An open regular file. */
 final class FileHandle extends Handle {
-    private final boolean waits;
+    private final int flags;
 
-    /** @param flags with which the driver opened it */
+    /** @param flags with which it is open on the host */
     FileHandle(int fd, Inode inode, int flags) {
         super(fd, inode);
-        this.waits = OpenFlags.waits(flags);
+        this.flags = flags;
     }
 
     /** Whether a write through it waits for the storage. */
     boolean waits() {
-        return waits;
+        return OpenFlags.waits(flags);
+    }
+
+    /** Whether the host takes nothing but more at its end. */
+    boolean onlyGrows() {
+        return (flags & DirectoryIo.O_APPEND) != 0;
+    }
+
+    /** Whether writes through it are possible. */
+    boolean isWritable() {
+        return OpenFlags.changes(flags);
     }
 }

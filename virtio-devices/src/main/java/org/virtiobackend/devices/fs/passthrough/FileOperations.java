@@ -11,6 +11,7 @@ import org.virtiobackend.posix.IoVec;
 /** Open regular files: OPEN, READ, WRITE, FLUSH, RELEASE, FSYNC. */
 final class FileOperations extends Operations {
     private static final int FUSE_OPEN_KILL_SUIDGID = 1;
+    private static final int FUSE_WRITE_CACHE = 1;
     private static final int FUSE_WRITE_KILL_SUIDGID = 1 << 2;
     private static final int FUSE_FSYNC_FDATASYNC = 1;
     private static final int WRITE_HEADER = FuseRequest.HEADER_BYTES + 40;
@@ -42,6 +43,7 @@ final class FileOperations extends Operations {
             return -Errno.ESTALE;
         }
         int result;
+        int hostFlags = flags.forHost(wanted);
         try {
             if (!inode.isRegular()) {
                 return inode.isDirectory() ? -Errno.EISDIR : inode.isSymlink() ? -Errno.ELOOP : -Errno.EACCES;
@@ -50,7 +52,11 @@ final class FileOperations extends Operations {
             if (kill) {
                 loseSetId(call);
             }
-            result = call.thread.proc().reopen(inode.fd(), flags.forHost(wanted));
+            result = call.thread.proc().reopen(inode.fd(), hostFlags);
+            if (result == -Errno.EPERM && flags.appends(wanted)) {
+                hostFlags |= DirectoryIo.O_APPEND; // chattr +a: it opens no other way
+                result = call.thread.proc().reopen(inode.fd(), hostFlags);
+            }
             call.thread.credentials().restore();
             if (result >= 0 && (wanted & FileIo.O_TRUNC) != 0) {
                 server.xattrs().dropMappedCapability(call.thread, inode);
@@ -58,17 +64,17 @@ final class FileOperations extends Operations {
         } finally {
             inode.unpin();
         }
-        return result < 0 ? result : replyOpened(call, nodeId, result);
+        return result < 0 ? result : replyOpened(call, nodeId, result, hostFlags);
     }
 
-    /** Answers with a handle for {@code fd}, which is taken over. */
-    int replyOpened(FuseCall call, long nodeId, int fd) {
+    /** Answers with a handle for {@code fd}, which is taken over and is open with {@code hostFlags}. */
+    int replyOpened(FuseCall call, long nodeId, int fd, int hostFlags) {
         Inode inode = inodes.pin(nodeId);
         if (inode == null) {
             DirectoryIo.close(fd);
             return -Errno.ESTALE;
         }
-        FileHandle handle = new FileHandle(fd, inode, call.in.u32(0));
+        FileHandle handle = new FileHandle(fd, inode, hostFlags);
         if (!handles.add(handle)) {
             handle.unpin();
             return -Errno.ENFILE;
@@ -145,10 +151,15 @@ final class FileOperations extends Operations {
             if (!call.mayWait && file.waits()) {
                 return FuseCall.WAIT;
             }
+            boolean cached = (in.u32(20) & FUSE_WRITE_CACHE) != 0;
+            boolean appends = !cached && flags.appends(in.u32(32));
+            if (!appends && file.onlyGrows()) {
+                return -Errno.EPERM;
+            }
             if ((in.u32(20) & FUSE_WRITE_KILL_SUIDGID) != 0) {
                 loseSetId(call);
             }
-            long done = write(call, handle, offset, size);
+            long done = write(call, handle, offset, size, appends ? FileIo.RWF_APPEND : 0);
             call.thread.credentials().restore();
             if (done >= 0) {
                 server.xattrs().dropMappedCapability(call.thread, handle.inode());
@@ -160,13 +171,13 @@ final class FileOperations extends Operations {
         }
     }
 
-    private long write(FuseCall call, Handle handle, long offset, long size) {
+    private long write(FuseCall call, Handle handle, long offset, long size, int rwf) {
         IoVec iov = call.thread.iov();
         long total = 0;
         while (total < size) {
             iov.clear();
             call.readable().addTo(iov, WRITE_HEADER + total, size - total);
-            long done = FileIo.write(handle.descriptor(), iov, offset + total, 0);
+            long done = FileIo.write(handle.descriptor(), iov, offset + total, rwf);
             if (done <= 0) {
                 return total > 0 ? total : done == 0 ? -Errno.EIO : done;
             }

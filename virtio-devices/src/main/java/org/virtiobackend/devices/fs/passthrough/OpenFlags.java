@@ -6,8 +6,7 @@ import org.virtiobackend.posix.FileIo;
 /** Which of a driver's open flags reach the host, and as what. */
 final class OpenFlags {
     private static final int O_ACCMODE = 3;
-    private static final int PASSED =
-            O_ACCMODE | DirectoryIo.O_APPEND | FileIo.O_DSYNC | DirectoryIo.O_SYNC | DirectoryIo.O_NOATIME;
+    private static final int PASSED = O_ACCMODE | FileIo.O_DSYNC | DirectoryIo.O_SYNC | DirectoryIo.O_NOATIME;
 
     private final PassthroughOptions options;
 
@@ -15,20 +14,24 @@ final class OpenFlags {
         this.options = options;
     }
 
-    /** For opening a regular file; O_TRUNC is among them. */
+    /** For opening a regular file; O_TRUNC is among them. Not O_APPEND: a page that was mapped has its place in the file all the same. */
     int forHost(int wanted) {
         int passed = wanted & (PASSED | FileIo.O_TRUNC);
         if (options.directIo()) {
             passed |= wanted & FileIo.O_DIRECT;
         }
         if (options.writeback()) {
-            // the driver reads pages that it writes to in part, and says itself where the end is
+            // the driver reads pages that it writes to in part
             if ((passed & O_ACCMODE) == FileIo.O_WRONLY) {
                 passed = passed & ~O_ACCMODE | FileIo.O_RDWR;
             }
-            passed &= ~DirectoryIo.O_APPEND;
         }
         return passed;
+    }
+
+    /** Whether a file that was opened so is written at its end; with writeback the driver says where that is. */
+    boolean appends(int wanted) {
+        return (wanted & DirectoryIo.O_APPEND) != 0 && !options.writeback();
     }
 
     static boolean changes(int wanted) {

@@ -1,0 +1,114 @@
+package org.virtiobackend.devices.fs;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.virtiobackend.devices.fs.FsFixture.*;
+import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.fs.driver.FuseAnswer;
+import org.virtiobackend.devices.fs.driver.FuseMessage;
+import org.virtiobackend.devices.fs.passthrough.CachePolicy;
+import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.posix.Errno;
+
+/** Which writes go to the end of a file: those of a descriptor that has O_APPEND at the time, and no page of a mapping. */
+class AppendTest {
+    private static final int O_APPEND = 0x400;
+    private static final int CACHED = 1;
+
+    @TempDir
+    private Path root;
+
+    private Path file;
+    private FsFixture fs;
+
+    private void start(PassthroughOptions options) throws Exception {
+        file = Files.writeString(root.resolve("f"), "0123456789");
+        fs = new FsFixture(root, options);
+    }
+
+    @AfterEach
+    void stop() {
+        if (fs != null) {
+            fs.close();
+        }
+    }
+
+    private FuseAnswer write(long node, long fh, long offset, String text, int writeFlags, int openFlags)
+            throws Exception {
+        FuseMessage message = fs.message(FUSE_WRITE, node).u64(fh).u64(offset).u32(text.length());
+        message.u32(writeFlags).u64(0).u32(openFlags).u32(0);
+        return fs.call(message.bytes(text.getBytes(UTF_8)), 8);
+    }
+
+    @Test
+    void aPageOfAMappingGoesWhereItBelongs() throws Exception {
+        start(PassthroughOptions.defaults());
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_RDWR | O_APPEND);
+        assertEquals(2, write(node, fh, 0, "ab", CACHED, 0).u32(0));
+        assertEquals("ab23456789", Files.readString(file));
+        assertEquals(2, write(node, fh, 4, "cd", CACHED, O_APPEND).u32(0));
+        assertEquals("ab23cd6789", Files.readString(file));
+    }
+
+    @Test
+    void theFlagIsThatOfTheWrite() throws Exception {
+        start(PassthroughOptions.defaults());
+        long node = fs.node(ROOT, "f");
+        long opened = fs.handle(node, O_RDWR | O_APPEND);
+        assertEquals(1, write(node, opened, 0, "x", 0, O_RDWR | O_APPEND).u32(0));
+        assertEquals("0123456789x", Files.readString(file));
+        assertEquals(1, write(node, opened, 1, "y", 0, O_RDWR).u32(0), "fcntl took it back");
+        assertEquals("0y23456789x", Files.readString(file));
+        long plain = fs.handle(node, O_WRONLY);
+        Files.writeString(file, "0123456789 grown on the host");
+        assertEquals(1, write(node, plain, 11, "z", 0, O_WRONLY | O_APPEND).u32(0), "fcntl set it");
+        assertEquals("0123456789 grown on the hostz", Files.readString(file));
+    }
+
+    @Test
+    void aDriverThatCollectsWritesSaysWhereTheEndIs() throws Exception {
+        start(PassthroughOptions.defaults().withCache(CachePolicy.ALWAYS, true));
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_WRONLY | O_APPEND);
+        assertEquals(1, write(node, fh, 3, "x", 0, O_WRONLY | O_APPEND).u32(0));
+        assertEquals("012x456789", Files.readString(file));
+    }
+
+    @Test
+    void aFileThatMayOnlyGrowOpensForThatAlone() throws Exception {
+        start(PassthroughOptions.defaults());
+        assumeTrue(chattr("+a"), "chattr +a here");
+        try {
+            long node = fs.node(ROOT, "f");
+            assertEquals(-Errno.EPERM, fs.open(node, O_RDWR).error());
+            long fh = fs.handle(node, O_RDWR | O_APPEND);
+            assertEquals(1, write(node, fh, 0, "x", 0, O_RDWR | O_APPEND).u32(0));
+            assertEquals(-Errno.EPERM, write(node, fh, 0, "y", CACHED, 0).error());
+            assertEquals("0123456789x", Files.readString(file));
+        } finally {
+            chattr("-a");
+        }
+    }
+
+    private boolean chattr(String flag) throws InterruptedException {
+        try {
+            ProcessBuilder command = new ProcessBuilder("chattr", flag, file.toString());
+            return command.redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .start()
+                            .waitFor()
+                    == 0;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+}
