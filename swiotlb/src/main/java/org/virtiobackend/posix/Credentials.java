@@ -1,5 +1,7 @@
 package org.virtiobackend.posix;
 
+import java.util.concurrent.atomic.AtomicReference;
+
 /**
  * The identity with which one thread touches files: owner and groups, umask, and whether it may keep set-user-id bits. Changes
  * are made only when something differs; {@link #restore} goes back. All calls come from the thread that it is for.
@@ -8,12 +10,26 @@ package org.virtiobackend.posix;
  */
 public final class Credentials {
     private static final int CLONE_FS = 0x200;
+    private static final int PR_GET_SECUREBITS = 27;
+    private static final int SECBIT_NO_SETUID_FIXUP = 1 << 2;
     private static final int CAP_VERSION_3 = 0x20080522;
+    private static final int CAP_CHOWN = 0;
+    private static final int CAP_DAC_OVERRIDE = 1;
+    private static final int CAP_DAC_READ_SEARCH = 2;
+    private static final int CAP_FOWNER = 3;
+    private static final int CAP_FSETID = 4;
     private static final int CAP_SETGID = 6;
     private static final int CAP_SETUID = 7;
-    private static final int CAP_FSETID = 4;
-    private static final int CAP_SYS_RESOURCE = 24;
     private static final int CAP_LINUX_IMMUTABLE = 9;
+    private static final int CAP_SYS_RESOURCE = 24;
+    private static final int CAP_MKNOD = 27;
+    /** What the kernel takes when the file system uid ceases to be 0 and gives when it becomes 0, and at no other time. */
+    private static final int ABOUT_FILES = 1 << CAP_CHOWN
+            | 1 << CAP_DAC_OVERRIDE
+            | 1 << CAP_DAC_READ_SEARCH
+            | 1 << CAP_FOWNER
+            | 1 << CAP_FSETID
+            | 1 << CAP_MKNOD;
     /** Quotas, the reserve of a full disk, and files that the host's administrator made immutable: they hold for a guest. */
     private static final int DROPPED = 1 << CAP_SYS_RESOURCE | 1 << CAP_LINUX_IMMUTABLE;
 
@@ -26,33 +42,84 @@ public final class Credentials {
     private final int ownUid;
     private final int ownGid;
     private final boolean mayChange;
+    private final boolean kernelAdjusts;
     private final int effective;
+    /** The capabilities in effect now. */
+    private int held;
+
     private int uid;
     private int gid;
+    /** The last ones that the kernel was seen to accept: what it did once it does again. */
+    private int provenUid;
+
+    private int provenGid;
     private boolean groupSet;
-    private boolean keepsSetId = true;
     private int mask;
 
-    /** Takes the calling thread over: its umask becomes its own, and 0; it is in no group but its own. */
-    public Credentials() {
-        FileCalls.unshare(CLONE_FS);
+    /**
+     * Takes the calling thread over: its umask becomes its own, and 0; it is in no group but its own.
+     *
+     * @throws ErrnoException the kernel refuses that: files would come out as somebody else's
+     */
+    public Credentials() throws ErrnoException {
+        ErrnoException.check(
+                FileCalls.unshare(CLONE_FS),
+                "no thread can have a umask of its own; allow unshare(CLONE_FS), which Docker's seccomp profile denies");
         FileCalls.umask(0);
         header.buffer().putInt(0, CAP_VERSION_3);
         FileCalls.capget(header.address(), sets.address());
         ownUid = FileCalls.setfsuid(-1);
         ownGid = FileCalls.setfsgid(-1);
-        uid = ownUid;
-        gid = ownGid;
-        int held = sets.buffer().getInt(EFFECTIVE);
+        uid = provenUid = ownUid;
+        gid = provenGid = ownGid;
+        held = sets.buffer().getInt(EFFECTIVE);
         mayChange = (held & 1 << CAP_SETUID) != 0 && (held & 1 << CAP_SETGID) != 0;
+        kernelAdjusts = (FileCalls.prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) & SECBIT_NO_SETUID_FIXUP) == 0;
         effective = held & ~DROPPED;
-        if (effective != held) {
-            // permitted too: setfsuid(0) brings back what it has of the capabilities about files
-            sets.buffer().putInt(PERMITTED, sets.buffer().getInt(PERMITTED) & ~DROPPED);
+        // permitted too: setfsuid(0) brings back what it has of the capabilities about files
+        boolean tooMany = held != effective || sets.buffer().getInt(PERMITTED) != effective;
+        sets.buffer().putInt(PERMITTED, effective);
+        if (tooMany) {
             setEffective(effective);
         }
         if (mayChange) {
-            setGroup(-1); // the process's groups are nobody else's
+            // the process's groups are nobody else's
+            ErrnoException.check(
+                    setGroup(-1),
+                    "no thread can leave the process's groups; allow setgroups in the user namespace, or give no CAP_SETGID");
+        }
+    }
+
+    /**
+     * Tries on a thread of its own whether those of this process can have one each.
+     *
+     * @throws ErrnoException they cannot
+     */
+    public static void tryOut() throws ErrnoException {
+        AtomicReference<ErrnoException> failure = new AtomicReference<>();
+        Thread thread = new Thread(
+                () -> {
+                    try {
+                        new Credentials();
+                    } catch (ErrnoException e) {
+                        failure.set(e);
+                    }
+                },
+                "credentials");
+        thread.start();
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (failure.get() != null) {
+            throw failure.get();
         }
     }
 
@@ -62,7 +129,7 @@ public final class Credentials {
     }
 
     /**
-     * Becomes a user for making files.
+     * Becomes a user for making files; of capabilities about files only 0 has any.
      *
      * @param supplementary a group the user is in as well, or -1
      * @return 0 or a negative error number
@@ -77,20 +144,10 @@ public final class Credentials {
                 return result;
             }
         }
-        if (newGid != gid) {
-            FileCalls.setfsgid(newGid);
-            gid = newGid;
-            if (FileCalls.setfsgid(-1) != newGid) {
-                return -Errno.EPERM;
-            }
+        if (!changeGid(newGid) || !changeUid(newUid)) {
+            return -Errno.EPERM;
         }
-        if (newUid != uid) {
-            FileCalls.setfsuid(newUid);
-            uid = newUid;
-            if (FileCalls.setfsuid(-1) != newUid) {
-                return -Errno.EPERM;
-            }
-        }
+        hold(newUid == 0 ? effective : effective & ~ABOUT_FILES);
         return 0;
     }
 
@@ -104,37 +161,61 @@ public final class Credentials {
     /**
      * From now on set-id bits go when this thread changes a file, as for anyone without CAP_FSETID.
      *
+     * @param asUser whose writes they are, so that they do not take what a file system reserves for root; 0 or -1: the process's own
      * @param asGroup whose set-group-id bit stays on a file that its group does not execute; -1 when nobody knows
      */
-    public void loseSetId(int asGroup) {
-        if (mayChange && asGroup != -1 && asGroup != gid) {
-            FileCalls.setfsgid(asGroup);
-            gid = asGroup;
+    public void loseSetId(int asUser, int asGroup) {
+        if (mayChange && asGroup != -1) {
+            changeGid(asGroup);
         }
-        keepSetId(false);
+        if (mayChange && asUser != -1 && asUser != 0) {
+            changeUid(asUser);
+        }
+        hold(held & ~(1 << CAP_FSETID));
     }
 
-    private void keepSetId(boolean keep) {
-        if (keep != keepsSetId) {
-            keepsSetId = keep;
-            setEffective(keep ? effective : effective & ~(1 << CAP_FSETID));
+    /** False when the kernel does not accept it: the call itself tells nobody. */
+    private boolean changeUid(int newUid) {
+        if (newUid == uid) {
+            return true;
         }
+        FileCalls.setfsuid(newUid);
+        if (newUid != ownUid && newUid != provenUid) {
+            if (FileCalls.setfsuid(-1) != newUid) {
+                return false;
+            }
+            provenUid = newUid;
+        }
+        if (kernelAdjusts && (newUid == 0 || uid == 0)) {
+            held = newUid == 0 ? held | effective & ABOUT_FILES : held & ~ABOUT_FILES;
+        }
+        uid = newUid;
+        return true;
+    }
+
+    private boolean changeGid(int newGid) {
+        if (newGid == gid) {
+            return true;
+        }
+        FileCalls.setfsgid(newGid);
+        if (newGid != ownGid && newGid != provenGid) {
+            if (FileCalls.setfsgid(-1) != newGid) {
+                return false;
+            }
+            provenGid = newGid;
+        }
+        gid = newGid;
+        return true;
     }
 
     /** Becomes itself again; the umask stays, as everybody who makes a file sets it. */
     public void restore() {
-        if (uid != ownUid) {
-            FileCalls.setfsuid(ownUid);
-            uid = ownUid;
-        }
-        if (gid != ownGid) {
-            FileCalls.setfsgid(ownGid);
-            gid = ownGid;
-        }
+        changeUid(ownUid);
+        changeGid(ownGid);
         if (groupSet) {
             setGroup(-1);
         }
-        keepSetId(true);
+        hold(effective);
     }
 
     private int setGroup(int id) {
@@ -145,7 +226,14 @@ public final class Credentials {
                 FileCalls.syscall(Architecture.SYS_SETGROUPS, groupSet ? 1 : 0, group.address(), 0, 0, 0));
     }
 
+    private void hold(int capabilities) {
+        if (capabilities != held) {
+            setEffective(capabilities);
+        }
+    }
+
     private void setEffective(int capabilities) {
+        held = capabilities;
         sets.buffer().putInt(EFFECTIVE, capabilities);
         FileCalls.capset(header.address(), sets.address());
     }

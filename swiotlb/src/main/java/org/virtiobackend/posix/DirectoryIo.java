@@ -24,6 +24,7 @@ public final class DirectoryIo {
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int AT_EACCESS = 0x200;
     private static final int SEEK_SET = 0;
+    private static final int F_DUPFD_CLOEXEC = 1030;
     private static final NativeBuffer DOT = text(".");
     private static final NativeBuffer EMPTY = text("");
     /** How every name is looked at: as it is, beneath its directory, wherever it leads. */
@@ -126,6 +127,12 @@ public final class DirectoryIo {
     /** Whether the NUL-terminated bytes at two addresses are the same; no system call. */
     public static boolean sameName(long one, long other) {
         return FileCalls.strcmp(one, other) == 0;
+    }
+
+    /** What closing {@code fd} would answer, which stays open: 0 or a negative error number, of delayed writes too. */
+    public static int closeCopy(int fd) {
+        int copy = FileCalls.result(FileCalls.fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        return copy < 0 ? copy : FileCalls.result(FileCalls.close(copy));
     }
 
     public static void close(int fd) {

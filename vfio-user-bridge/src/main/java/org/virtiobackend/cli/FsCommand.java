@@ -13,6 +13,7 @@ import org.virtiobackend.devices.fs.passthrough.LockOptions;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.devices.fs.passthrough.SharedDirectory;
 import org.virtiobackend.devices.fs.passthrough.XattrMap;
+import org.virtiobackend.posix.Credentials;
 import org.virtiobackend.posix.DirectoryChanges;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.FileSpace;
@@ -328,6 +329,7 @@ public final class FsCommand extends ServingCommand {
             throw new BadInputException("--shared-dir is needed");
         }
         try {
+            Credentials.tryOut();
             return SharedDirectory.open(sharedDir, options);
         } catch (ErrnoException e) {
             throw new BadInputException(e.getMessage());

@@ -90,6 +90,10 @@ class FsUserTest {
     }
 
     private void serve(String... more) throws Exception {
+        serveBy(ROOT_USER ? AS_NOBODY : List.of(), more);
+    }
+
+    private void serveBy(List<String> runner, String... more) throws Exception {
         List<String> arguments = new ArrayList<>(List.of(
                 "fs",
                 "--socket-path=" + directory.resolve("socket"),
@@ -97,8 +101,7 @@ class FsUserTest {
                 "--tag=share",
                 "--xattr"));
         arguments.addAll(List.of(more));
-        backend = BackendProcess.start(
-                ROOT_USER ? AS_NOBODY : List.of(), ROOT_USER ? readableClassPath() : classPath(), arguments);
+        backend = BackendProcess.start(runner, ROOT_USER ? readableClassPath() : classPath(), arguments);
         share = EmbeddedShare.attach(directory.resolve("socket").toString());
     }
 
@@ -201,6 +204,37 @@ class FsUserTest {
         assertEquals(0, share.call(setattr(made.u64(0), 6, 0, 0), 104).error(), "chown root:root");
         assertEquals(
                 -Errno.EPERM, share.call(setattr(made.u64(0), 2, 0, 1), 104).error());
+    }
+
+    // as systemd starts one with User= and AmbientCapabilities=
+    @Test
+    void aUserWithCapabilitiesActsForOthersAndKeepsThem() throws Exception {
+        String capabilities = "+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+setuid,+setgid,+mknod";
+        List<String> runner = List.of(
+                "setpriv",
+                "--reuid=" + NOBODY,
+                "--regid=" + NOBODY,
+                "--clear-groups",
+                "--inh-caps=" + capabilities,
+                "--ambient-caps=" + capabilities,
+                "--");
+        List<String> trial = new ArrayList<>(runner);
+        trial.add("true");
+        assumeTrue(ROOT_USER && runs(trial), "root, and a setpriv(1) that gives capabilities");
+        serveBy(runner);
+        long closed = share.node(ROOT, "closed");
+        for (int round = 0; round < 2; round++) {
+            FuseMessage byRoot = EmbeddedShare.createMessage(ROOT, "root's" + round, 0600);
+            FuseAnswer made = share.call(byRoot.as(0, 0), 144);
+            assertEquals(0, made.error());
+            assertEquals(0, attribute("root's" + round, "uid"));
+            assertEquals(0, share.open(closed, O_RDWR).error(), "as whoever it is");
+            assertEquals(0, share.call(setattr(closed, 2, 0, 1234), 104).error(), "chown");
+            assertEquals(0, share.call(setattr(closed, 1, 0400, 0), 104).error(), "chmod");
+            FuseMessage byOther = EmbeddedShare.createMessage(ROOT, "other's", 0600);
+            assertEquals(
+                    -Errno.EACCES, share.call(byOther.as(1234, 1234), 144).error(), "may not write the directory");
+        }
     }
 
     @Test

@@ -83,9 +83,9 @@ class CredentialsTest {
         fs.close();
         AtomicReference<Exception> failed = new AtomicReference<>();
         Thread starter = new Thread(() -> {
-            Credentials own = new Credentials();
-            assertEquals(0, own.become(0, 0, 4242)); // inherited by every thread that is started now
             try {
+                // inherited by every thread that is started now
+                assertEquals(0, new Credentials().become(0, 0, 4242));
                 fs = new FsFixture(root, PassthroughOptions.defaults());
             } catch (Exception e) {
                 failed.set(e);
@@ -177,6 +177,36 @@ class CredentialsTest {
         byte[] data = {1, 2, 3};
         assertEquals(3, fs.write(entry(made), made.u64(128), 0, data).u32(0));
         assertArrayEquals(data, fs.read(entry(made), made.u64(128), 0, 3).bytes(0));
+    }
+
+    @Test
+    void flagsOfAFileAreItsOwnersToSet() throws Exception {
+        Path file = Files.writeString(root.resolve("f"), "content");
+        Files.setAttribute(file, "unix:uid", 1234);
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_RDWR);
+        int noDump = 0x40;
+        FuseAnswer now = ioctl(node, fh, 0x8008_6601, 0, 4, 0);
+        assumeTrue(now.error() == 0, "inode flags on the host");
+        int flags = now.u32(16);
+        assertEquals(0, flags & noDump);
+        // Linux before 5.13 does not judge that by itself
+        assertEquals(
+                -Errno.EPERM,
+                ioctl(node, fh, 0x4008_6602, flags | noDump, 0, 999).error());
+        assertEquals(flags, ioctl(node, fh, 0x8008_6601, 0, 4, 999).u32(16));
+        for (int owner : new int[] {1234, 0}) {
+            assertEquals(
+                    0, ioctl(node, fh, 0x4008_6602, flags | noDump, 0, owner).error());
+            assertEquals(flags | noDump, ioctl(node, fh, 0x8008_6601, 0, 4, 999).u32(16));
+            assertEquals(0, ioctl(node, fh, 0x4008_6602, flags, 0, owner).error());
+        }
+    }
+
+    private FuseAnswer ioctl(long node, long fh, int command, int argument, int outBytes, int uid) throws Exception {
+        var message = fs.message(FUSE_IOCTL, node).u64(fh).u32(0).u32(command).u64(0);
+        message.u32(4).u32(outBytes).u32(argument);
+        return fs.call(message.as(uid, uid), 16 + outBytes);
     }
 
     @Test

@@ -174,7 +174,7 @@ final class AttributeOperations extends Operations {
                 handle.unpin();
                 return result;
             }
-            int fd = call.thread.proc().reopen(inode.fd(), FileIo.O_WRONLY);
+            int fd = reopen(call, inode, FileIo.O_WRONLY);
             if (fd < 0) {
                 return fd;
             }

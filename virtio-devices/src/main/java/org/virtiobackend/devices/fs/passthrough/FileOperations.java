@@ -52,10 +52,10 @@ final class FileOperations extends Operations {
             if (kill) {
                 loseSetId(call);
             }
-            result = call.thread.proc().reopen(inode.fd(), hostFlags);
+            result = reopen(call, inode, hostFlags);
             if (result == -Errno.EPERM && flags.appends(wanted)) {
                 hostFlags |= DirectoryIo.O_APPEND; // chattr +a: it opens no other way
-                result = call.thread.proc().reopen(inode.fd(), hostFlags);
+                result = reopen(call, inode, hostFlags);
             }
             call.thread.credentials().restore();
             if (result >= 0 && (wanted & FileIo.O_TRUNC) != 0) {
@@ -157,7 +157,7 @@ final class FileOperations extends Operations {
                 return -Errno.EPERM;
             }
             if ((in.u32(20) & FUSE_WRITE_KILL_SUIDGID) != 0) {
-                loseSetId(call);
+                writeAsSender(call);
             }
             long done = write(call, handle, offset, size, appends ? FileIo.RWF_APPEND : 0);
             call.thread.credentials().restore();
@@ -203,11 +203,20 @@ final class FileOperations extends Operations {
         if (handle == null) {
             return -Errno.EBADF;
         }
-        if (server.lockOwners().closed(handle.inode(), call.in.u64(16))) {
-            server.lockWaits().somethingReleased();
+        try {
+            // another machine or program may say only now what became of what was written
+            boolean asks = !server.fileSystems().areLocal() && handle instanceof FileHandle file && file.isWritable();
+            if (asks && !call.mayWait) {
+                return FuseCall.WAIT;
+            }
+            int result = asks ? DirectoryIo.closeCopy(handle.fd()) : 0;
+            if (server.lockOwners().closed(handle.inode(), call.in.u64(16))) {
+                server.lockWaits().somethingReleased();
+            }
+            return result;
+        } finally {
+            handle.unpin();
         }
-        handle.unpin();
-        return 0;
     }
 
     /** FSYNC and FSYNCDIR. */

@@ -3,6 +3,7 @@ package org.virtiobackend.devices.fs.passthrough;
 import org.virtiobackend.devices.fs.fuse.FuseReply;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Credentials;
+import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.FileAttributes;
 import org.virtiobackend.posix.FileIdentity;
 import org.virtiobackend.posix.IoVec;
@@ -22,7 +23,7 @@ public final class FsThread {
     private final FuseReply reply = new FuseReply(MAX_REPLY);
     private final FileAttributes attributes = new FileAttributes();
     private final ProcFd proc = new ProcFd();
-    private final Credentials credentials = new Credentials();
+    private final Credentials credentials = ownCredentials();
     private final IoVec iov = new IoVec();
     private final NativeBuffer scratch = NativeBuffer.allocate(4096);
 
@@ -31,6 +32,14 @@ public final class FsThread {
     private NativeBuffer list;
 
     private FsThread() {}
+
+    private static Credentials ownCredentials() {
+        try {
+            return new Credentials();
+        } catch (ErrnoException e) {
+            throw new IllegalStateException(e.getMessage(), e);
+        }
+    }
 
     /** The calling thread's. */
     public static FsThread current() {

@@ -59,7 +59,7 @@ final class LockOwners {
             if (type == FileLocks.F_UNLCK) {
                 return 0;
             }
-            int fd = holders.size() < limit ? open(thread, handle.inode()) : -Errno.ENOLCK;
+            int fd = holders.size() < limit ? open(thread, handle.inode(), true) : -Errno.ENOLCK;
             if (fd < 0) {
                 return fd;
             }
@@ -85,7 +85,7 @@ final class LockOwners {
 
     synchronized int query(FsThread thread, Handle handle, long owner, int type, long start, long length) {
         Holder holder = holders.get(new Key(handle.inode().id(), owner));
-        int fd = holder != null ? holder.fd : open(thread, handle.inode());
+        int fd = holder != null ? holder.fd : open(thread, handle.inode(), false);
         if (fd < 0) {
             return fd;
         }
@@ -164,12 +164,14 @@ final class LockOwners {
         holder.close();
     }
 
-    private int open(FsThread thread, Inode inode) {
+    private int open(FsThread thread, Inode inode, boolean toLock) {
         if (!inode.isRegular()) {
             return -Errno.EBADF;
         }
-        int fd = readOnly ? -Errno.EROFS : thread.proc().reopen(inode.fd(), FileIo.O_RDWR);
+        // a reader of the host with a lease is asked to give it up, and until then nobody gets a lock: EAGAIN
+        int fd = readOnly ? -Errno.EROFS : thread.proc().reopen(inode.fd(), FileIo.O_RDWR | FileIo.O_NONBLOCK);
         // a shared lock needs no more than reading
-        return fd >= 0 ? fd : thread.proc().reopen(inode.fd(), FileIo.O_RDONLY);
+        boolean done = fd >= 0 || fd == -Errno.EAGAIN && toLock;
+        return done ? fd : thread.proc().reopen(inode.fd(), FileIo.O_RDONLY | FileIo.O_NONBLOCK);
     }
 }

@@ -3,6 +3,7 @@ package org.virtiobackend.devices.fs.passthrough;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.FileAttributes;
+import org.virtiobackend.posix.FileIo;
 
 /** What all groups of operations share: the tables, and how a name becomes a file that the driver knows. */
 abstract class Operations {
@@ -105,6 +106,18 @@ abstract class Operations {
 
     /** Changes a file as one who may not keep set-id bits on it; {@link org.virtiobackend.posix.Credentials#restore} afterwards. */
     final void loseSetId(FuseCall call) {
-        call.thread.credentials().loseSetId(options.gids().toHost(call.in.gid()));
+        call.thread.credentials().loseSetId(-1, options.gids().toHost(call.in.gid()));
+    }
+
+    /** The same for writing to a file that is open: that asks nobody for permission, but a full disk asks who it is. */
+    final void writeAsSender(FuseCall call) {
+        int uid = options.uids().toHost(call.in.uid());
+        call.thread.credentials().loseSetId(uid, options.gids().toHost(call.in.gid()));
+    }
+
+    /** Opens a file anew; another process's lease on it is waited for only where that is allowed, otherwise {@link FuseCall#WAIT}. */
+    final int reopen(FuseCall call, Inode inode, int flags) {
+        int fd = call.thread.proc().reopen(inode.fd(), call.mayWait ? flags : flags | FileIo.O_NONBLOCK);
+        return fd == -Errno.EAGAIN && !call.mayWait ? FuseCall.WAIT : fd;
     }
 }

@@ -47,7 +47,7 @@ final class SpaceOperations extends Operations {
         }
         try {
             if (call.in.uid() != 0) {
-                loseSetId(call); // no flag says so, and the driver leaves it to us
+                writeAsSender(call); // no flag says so, and the driver leaves it to us
             }
             int result = FileSpace.allocate(handle.fd(), call.in.u32(24), call.in.u64(8), call.in.u64(16));
             call.thread.credentials().restore();
@@ -80,7 +80,7 @@ final class SpaceOperations extends Operations {
             offsets.putLong(8, in.u64(32));
             long length = Long.compareUnsigned(in.u64(40), MAX_COPY) < 0 ? in.u64(40) : MAX_COPY;
             if (in.uid() != 0) {
-                loseSetId(call);
+                writeAsSender(call);
             }
             long done = FileSpace.copy(source.fd(), target.fd(), call.thread.scratch(), length);
             call.thread.credentials().restore();
