@@ -65,6 +65,16 @@ int files_main(int argc, char **argv)
 	munmap(map, SIZE);
 	close(fd);
 
+	struct statx now;
+	fd = open("mapped-append", O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0644);
+	need(fd >= 0 && ftruncate(fd, 8192) == 0, "a file for appending");
+	map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	need(map != MAP_FAILED, "mapped");
+	memcpy(map, "first page", 10);
+	need(msync(map, 8192, MS_SYNC) == 0 && write(fd, "tail", 4) == 4 && munmap(map, 8192) == 0 && fsync(fd) == 0, "its first page changed, and four bytes appended");
+	need(statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE, &now) == 0 && now.stx_size == 8196, "it has grown by these four");
+	close(fd);
+
 	/* Every length around page and block borders, by O_DIRECT where that is allowed. */
 	fd = open("direct", O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0644);
 	need(fd >= 0, "opened with O_DIRECT");
