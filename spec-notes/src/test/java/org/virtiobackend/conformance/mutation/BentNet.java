@@ -336,6 +336,11 @@ class BentNet extends NetUnderTest {
         }
 
         @Override
+        public boolean enableKicksForMore() throws VirtqueueException {
+            return real.enableKicksForMore();
+        }
+
+        @Override
         public boolean hasAvailable() {
             return real.hasAvailable();
         }

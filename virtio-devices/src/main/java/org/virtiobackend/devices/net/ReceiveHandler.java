@@ -98,6 +98,11 @@ final class ReceiveHandler implements QueueHandler {
         return starved;
     }
 
+    @Override
+    public boolean needsMore() {
+        return starved;
+    }
+
     /** virtio 1.4 5.1.9.5.6.2 and 5.1.9.5.7.3: what arrived while the queue was being reset is dropped. */
     @Override
     public void restarted() {
@@ -343,9 +348,9 @@ final class ReceiveHandler implements QueueHandler {
         return length > longestPlain && !frameHeader.isSegmented();
     }
 
-    /** A VLAN tag is not counted; {@code looked} bytes are with the classifier. */
+    /** VLAN tags are not counted; {@code looked} bytes are with the classifier. */
     private boolean isTooLong(int looked, int length) {
-        return length > longestPlain + (classifier.isTagged(looked) ? Ethernet.TAG_BYTES : 0);
+        return length > longestPlain + classifier.tags(looked) * Ethernet.TAG_BYTES;
     }
 
     private FlowHash hash() {

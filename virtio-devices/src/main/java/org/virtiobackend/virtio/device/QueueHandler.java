@@ -26,6 +26,14 @@ public interface QueueHandler {
     }
 
     /**
+     * Whether all buffers that there were, up to a {@code poll} that found none, are too few: given back, they are of no use until the
+     * driver adds others. Asked with {@link #wantsKicks}.
+     */
+    default boolean needsMore() {
+        return false;
+    }
+
+    /**
      * Whether buffers are looked at only after the driver's notification of them, which arrives behind all register writes that the driver
      * made before it. For commands about the device itself: a worker that polls sees a command before the transport has executed
      * such a write, the enabling of another queue for instance.

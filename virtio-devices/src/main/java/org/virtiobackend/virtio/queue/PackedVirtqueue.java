@@ -23,6 +23,10 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
     private int freeCount;
     private int nextAvail;
     private boolean availWrap = true;
+    /** Where {@link #poll} last found nothing; {@link #unpoll} goes back behind it. */
+    private int emptyAt;
+
+    private boolean emptyWrap = true;
     /** Descriptors from {@link #nextAvail} on that the copy of a remote ring holds, seen available before they were read. */
     private int copied;
     /** Descriptors passed since the driver was last told. */
@@ -60,15 +64,12 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
         if (mustWait()) {
             return null;
         }
-        if (!desc.isAttached()) {
-            return null;
-        }
-        if (desc.isRemote() && copied <= 0 && !copyRing()) {
-            return null;
+        if (!desc.isAttached() || desc.isRemote() && copied <= 0 && !copyRing()) {
+            return nothing();
         }
         int flags = desc.getU16Acquire(nextAvail * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS);
         if (!isAvailable(flags, availWrap)) {
-            return null;
+            return nothing();
         }
         if (freeCount == 0) {
             throw new VirtqueueException("more chains made available than a queue of " + size + " holds");
@@ -80,6 +81,12 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
         freeCount--;
         polled(chain);
         return chain;
+    }
+
+    private DescriptorChain nothing() {
+        emptyAt = nextAvail;
+        emptyWrap = availWrap;
+        return null;
     }
 
     /** Two messages: a descriptor must be read after its flags were seen, and within a message there is no order. */
@@ -181,20 +188,30 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
 
     @Override
     public boolean enableKicks() throws VirtqueueException {
+        return enableKicks(nextAvail, availWrap);
+    }
+
+    @Override
+    public boolean enableKicksForMore() throws VirtqueueException {
+        return enableKicks(emptyAt, emptyWrap);
+    }
+
+    /** @param position of the descriptor of which the driver is to notify: virtio 1.4 2.8.10 */
+    private boolean enableKicks(int position, boolean wrap) throws VirtqueueException {
         if (!deviceEvent.isAttached()) {
             return false;
         }
         if (eventIdx) {
-            deviceEvent.putU16(EVENT_DESC, nextAvail | (availWrap ? EVENT_WRAP : 0));
+            deviceEvent.putU16(EVENT_DESC, position | (wrap ? EVENT_WRAP : 0));
             deviceEvent.putU16Release(EVENT_FLAGS, RING_EVENT_FLAGS_DESC);
         } else {
             deviceEvent.putU16(EVENT_FLAGS, RING_EVENT_FLAGS_ENABLE);
         }
         RingIo.flush(deviceEvent, 0, EVENT_SIZE);
         RingAccess.fullFence();
-        int at = nextAvail * DESCRIPTOR_SIZE;
+        int at = position * DESCRIPTOR_SIZE;
         RingIo.fetch(desc, at, DESCRIPTOR_SIZE);
-        return isAvailable(desc.getU16Acquire(at + DESCRIPTOR_FLAGS), availWrap);
+        return isAvailable(desc.getU16Acquire(at + DESCRIPTOR_FLAGS), wrap);
     }
 
     @Override

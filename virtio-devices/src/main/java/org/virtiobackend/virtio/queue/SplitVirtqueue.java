@@ -26,6 +26,8 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
     private int nextAvail;
     /** The driver's index as last seen. */
     private int knownAvail;
+    /** Where {@link #poll} last found nothing; {@link #unpoll} goes back behind it. */
+    private int emptyAt;
     /** Our own index; never read back from shared memory. */
     private int nextUsed;
 
@@ -62,6 +64,7 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
             return null;
         }
         if (nextAvail == knownAvail && !lookForMore()) {
+            emptyAt = nextAvail;
             return null;
         }
         int head = avail.getU16(RING + AVAIL_ENTRY * (nextAvail & mask));
@@ -188,11 +191,21 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
 
     @Override
     public boolean enableKicks() throws VirtqueueException {
+        return enableKicks(nextAvail);
+    }
+
+    @Override
+    public boolean enableKicksForMore() throws VirtqueueException {
+        return enableKicks(emptyAt);
+    }
+
+    /** @param index of the driver, beyond which it is to notify: virtio 1.4 2.7.10 */
+    private boolean enableKicks(int index) throws VirtqueueException {
         if (!used.isAttached()) {
             return false;
         }
         if (eventIdx) {
-            used.putU16(availEvent(size), nextAvail);
+            used.putU16(availEvent(size), index);
             RingIo.flush(used, availEvent(size), 2);
         } else {
             used.putU16(FLAGS, 0);
@@ -200,7 +213,7 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
         }
         RingAccess.fullFence();
         RingIo.fetch(avail, IDX, 2);
-        return avail.getU16Acquire(IDX) != nextAvail;
+        return avail.getU16Acquire(IDX) != index;
     }
 
     @Override

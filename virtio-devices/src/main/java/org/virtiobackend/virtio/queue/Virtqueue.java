@@ -47,6 +47,14 @@ public interface Virtqueue {
      */
     boolean enableKicks() throws VirtqueueException;
 
+    /**
+     * As {@link #enableKicks}, for somebody who has given chains back because they are too few: asks for notifications of what comes
+     * behind all that was there when {@link #poll} last found nothing.
+     *
+     * @return true when a chain was made available since then: poll again instead of sleeping
+     */
+    boolean enableKicksForMore() throws VirtqueueException;
+
     /** Whether {@link #poll} would find something; a cheap look at the ring for a polling worker. */
     boolean hasAvailable();
 

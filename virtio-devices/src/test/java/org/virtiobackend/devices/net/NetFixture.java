@@ -3,6 +3,8 @@ package org.virtiobackend.devices.net;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
@@ -15,6 +17,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.virtiobackend.devices.net.backend.NetBackend;
 import org.virtiobackend.devices.net.packet.PcapFile;
@@ -309,6 +312,25 @@ final class NetFixture implements AutoCloseable {
             assertTrue(System.nanoTime() < deadline, what + " in time");
             Thread.onSpinWait();
         }
+    }
+
+    /** Waits until no worker has anything to do. */
+    void awaitAsleep() throws Exception {
+        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
+        await(() -> asleep(threads, "worker-0") && asleep(threads, "worker-1"), "no worker has anything to do");
+    }
+
+    /** Whether a thread used no processor time at all for a while. */
+    private static boolean asleep(ThreadMXBean threads, String thread) {
+        for (long id : threads.getAllThreadIds()) {
+            if (threads.getThreadInfo(id) != null
+                    && threads.getThreadInfo(id).getThreadName().equals(thread)) {
+                long before = threads.getThreadCpuTime(id);
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
+                return threads.getThreadCpuTime(id) == before;
+            }
+        }
+        return true;
     }
 
     List<DmaBuffer> filled(byte[] bytes, int... cuts) {

@@ -8,8 +8,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
 
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.lang.management.ThreadMXBean;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
@@ -19,7 +17,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -213,21 +210,7 @@ class TapTest {
         net.addBuffers(0, 64, 1526);
         ip("link", "delete", name);
         backend.lookAfter();
-        ThreadMXBean threads = ManagementFactory.getThreadMXBean();
-        net.await(() -> asleep(threads, "worker-0") && asleep(threads, "worker-1"), "no worker has anything to do");
-    }
-
-    /** Whether a thread used no processor time at all for a while. */
-    private static boolean asleep(ThreadMXBean threads, String thread) {
-        for (long id : threads.getAllThreadIds()) {
-            if (threads.getThreadInfo(id) != null
-                    && threads.getThreadInfo(id).getThreadName().equals(thread)) {
-                long before = threads.getThreadCpuTime(id);
-                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(20));
-                return threads.getThreadCpuTime(id) == before;
-            }
-        }
-        return true;
+        net.awaitAsleep();
     }
 
     @Test

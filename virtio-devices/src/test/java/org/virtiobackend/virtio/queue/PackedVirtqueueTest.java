@@ -144,6 +144,38 @@ class PackedVirtqueueTest {
         }
     }
 
+    /** Too few chains are given back: they are no reason to stay awake, and the next one comes with a notification. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1L << 29})
+    void asksForMoreThanWhatIsThere(long features) throws Exception {
+        create(4, features);
+        DmaBuffer[] data = {memory.allocate(8, 16)};
+        for (int round = 0; round < 9; round++) { // at each place of the ring
+            addOne(data);
+            addOne(data);
+            DescriptorChain first = device.poll();
+            DescriptorChain second = device.poll();
+            assertNull(device.poll());
+            device.unpoll(second);
+            device.unpoll(first);
+            assertTrue(device.enableKicks());
+            assertFalse(device.enableKicksForMore(), "round " + round);
+            assertTrue(addOne(data), "round " + round);
+            assertTrue(device.enableKicksForMore());
+            for (int i = 0; i < 3; i++) {
+                device.addUsed(device.poll(), 0);
+            }
+            device.publishUsed();
+            while (driver.pollUsed() >= 0) {}
+        }
+    }
+
+    private boolean addOne(DmaBuffer[] data) {
+        driver.add(data, 0, data, 1);
+        driver.publish();
+        return driver.deviceWantsKick();
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {0, 1L << 29})
     void neitherSideLosesANotification(long features) throws Exception {

@@ -184,6 +184,44 @@ class SplitVirtqueueTest {
         }
     }
 
+    /** Too few chains are given back: they are no reason to stay awake, and the next one comes with a notification. */
+    @Test
+    void asksForMoreThanWhatIsThere() throws Exception {
+        for (long features : new long[] {0, EVENT_IDX}) {
+            try (RingFixture ring = new RingFixture(4, features)) {
+                DmaBuffer[] data = {ring.buffer(8)};
+                for (int round = 0; round < 6; round++) {
+                    addOne(ring, data);
+                    addOne(ring, data);
+                    giveBackTwo(ring.device);
+                    assertTrue(ring.device.enableKicks());
+                    assertFalse(ring.device.enableKicksForMore(), "features " + features);
+                    assertTrue(addOne(ring, data), "features " + features);
+                    assertTrue(ring.device.enableKicksForMore());
+                    for (int i = 0; i < 3; i++) {
+                        ring.device.addUsed(ring.device.poll(), 0);
+                    }
+                    ring.device.publishUsed();
+                    while (ring.driver.pollUsed() >= 0) {}
+                }
+            }
+        }
+    }
+
+    private static boolean addOne(RingFixture ring, DmaBuffer[] data) {
+        ring.driver.add(data, 0, data, 1);
+        ring.driver.publish();
+        return ring.driver.deviceWantsKick();
+    }
+
+    private static void giveBackTwo(Virtqueue device) throws VirtqueueException {
+        DescriptorChain first = device.poll();
+        DescriptorChain second = device.poll();
+        assertNull(device.poll());
+        device.unpoll(second);
+        device.unpoll(first);
+    }
+
     @Test
     void notifiesOnlyWhenTheDriverAsked() throws Exception {
         for (long features : new long[] {0, EVENT_IDX}) {

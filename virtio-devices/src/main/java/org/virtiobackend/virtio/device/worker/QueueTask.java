@@ -394,7 +394,7 @@ final class QueueTask implements ChainCompletion {
         }
         kicksOn = true;
         try {
-            boolean more = queue.enableKicks();
+            boolean more = handler.needsMore() ? queue.enableKicksForMore() : queue.enableKicks();
             if (more) {
                 kicked = true;
             }
