@@ -42,10 +42,12 @@ public final class TunTap implements AutoCloseable {
 
     private final Fd fd;
     private final String name;
+    private final boolean multiQueue;
 
-    private TunTap(Fd fd, String name) {
+    private TunTap(Fd fd, String name, boolean multiQueue) {
         this.fd = fd;
         this.name = name;
+        this.multiQueue = multiQueue;
     }
 
     /**
@@ -62,7 +64,7 @@ public final class TunTap implements AutoCloseable {
             int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multiQueue ? IFF_MULTI_QUEUE : 0);
             request.buffer().putShort(IFREQ_FLAGS, (short) flags);
             check(FileIo.control(fd, TUNSETIFF, request), "open tap " + name);
-            TunTap tap = new TunTap(fd, nameIn(request));
+            TunTap tap = new TunTap(fd, nameIn(request), multiQueue);
             tap.setHeaderFormat();
             return tap;
         } catch (ErrnoException e) {
@@ -80,11 +82,12 @@ public final class TunTap implements AutoCloseable {
         NativeBuffer request = NativeBuffer.allocate(IFREQ_BYTES);
         check(FileIo.control(fd, TUNGETIFF, request), fd + " as a tap");
         int flags = request.buffer().getShort(IFREQ_FLAGS);
+        // IFF_NO_PI cannot be asked for: a tap without a filter always shows that bit (IFF_NOFILTER)
         if ((flags & IFF_TAP) == 0 || (flags & IFF_VNET_HDR) == 0) {
             throw new ErrnoException(fd + " as a tap with IFF_VNET_HDR", Errno.EINVAL);
         }
         fd.setNonBlocking();
-        TunTap tap = new TunTap(fd, nameIn(request));
+        TunTap tap = new TunTap(fd, nameIn(request), (flags & IFF_MULTI_QUEUE) != 0);
         tap.setHeaderFormat();
         return tap;
     }
@@ -92,6 +95,11 @@ public final class TunTap implements AutoCloseable {
     /** Name of the interface, perhaps in another network namespace. */
     public String name() {
         return name;
+    }
+
+    /** Whether this is one queue of perhaps several. */
+    public boolean isMultiQueue() {
+        return multiQueue;
     }
 
     public Fd fd() {

@@ -49,10 +49,19 @@ final class FrameClassifier {
         return true;
     }
 
-    /** Whether the frame whose beginning is in {@link #bytes} has a VLAN tag. */
-    boolean isTagged(int length) {
-        return length >= Ethernet.HEADER_BYTES + Ethernet.TAG_BYTES
-                && Ethernet.isTag(bytes.getShort(Ethernet.TYPE_AT) & 0xffff);
+    /** VLAN tags of the frame whose beginning is in {@link #bytes}: 0 to 2. */
+    int tags(int length) {
+        int tags = 0;
+        while (tags < Ethernet.MAX_TAGS && Ethernet.isTag(type(length, tags))) {
+            tags++;
+        }
+        return tags;
+    }
+
+    /** The EtherType behind so many tags; 0, which is none, in a frame that ends with it. */
+    private int type(int length, int tags) {
+        int at = Ethernet.TYPE_AT + tags * Ethernet.TAG_BYTES;
+        return length >= at + Ethernet.TAG_BYTES + Short.BYTES ? bytes.getShort(at) & 0xffff : 0;
     }
 
     /** Of the last frame, where {@link ReceiveRules#hash} is not null. */
@@ -68,7 +77,13 @@ final class FrameClassifier {
             return false;
         }
         long destination = bytes.getLong(0) >>> Short.SIZE;
-        int vlan = isTagged(length) ? bytes.getShort(Ethernet.HEADER_BYTES) & VLAN_MASK : ReceiveFilter.NO_VLAN;
-        return filter.passes(destination, vlan);
+        return filter.passes(destination, vlan(length));
+    }
+
+    /** Linux lists no service tag (802.1ad) in the table of virtio 1.4 5.1.9.5.3, and QEMU looks for none. */
+    private int vlan(int length) {
+        return type(length, 0) == Ethernet.TYPE_VLAN
+                ? bytes.getShort(Ethernet.HEADER_BYTES) & VLAN_MASK
+                : ReceiveFilter.NO_VLAN;
     }
 }

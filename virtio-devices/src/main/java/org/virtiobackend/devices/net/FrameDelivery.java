@@ -115,12 +115,14 @@ final class FrameDelivery {
      * Writes the header and returns the buffers of a frame whose bytes are in place.
      *
      * @param hash of the frame, null when the driver has asked for none
+     * @param flags of the header that the driver may see
      */
-    void finish(int length, FlowHash hash) {
+    void finish(int length, FlowHash hash, int flags) {
         int buffers = 0;
         for (long left = length + headerBytes; left > 0; buffers++) {
             left -= window.chain(buffers).writable().capacity();
         }
+        header.keepFlags(flags);
         header.write(headerView, 0, buffers); // virtio 1.4 5.1.9.4.1
         if (headerBytes > VnetHeader.BYTES) {
             headerView.putInt(VnetHeader.BYTES, hash == null ? 0 : hash.value());

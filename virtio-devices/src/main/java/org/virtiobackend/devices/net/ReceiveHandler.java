@@ -48,7 +48,7 @@ final class ReceiveHandler implements QueueHandler {
     private Segmenter segmenter;
 
     private final Frame piece = new Frame();
-    /** A piece of the frame that was tried last waits for buffers. */
+    /** The frame that waits has been cut, and pieces of it have been delivered: this one is next. */
     private boolean pieceWaits;
 
     private ReceiveRules rules;
@@ -74,23 +74,28 @@ final class ReceiveHandler implements QueueHandler {
             dropAll();
             return 0; // virtio 1.4 5.1.9.5.6.2
         }
+        window.begin(budget);
         try {
-            if (isWaiting && !deliverWaiting(queue)) {
-                return 0;
-            }
-            delivery.beginBatch();
-            int frames = receiveSteered(queue, budget);
-            if (frames == budget || starved && !rules.steer()) {
-                return frames;
-            }
-            return frames
-                    + (channel instanceof NetChannel.Scattering scattering
-                            ? receiveInto(scattering, queue, budget - frames)
-                            : receiveFrom((NetChannel.Buffered) channel, queue, budget - frames));
+            return serve(queue, budget) + window.skipped();
         } finally {
             window.giveBack(queue);
             handover.wakeOthers();
         }
+    }
+
+    private int serve(Virtqueue queue, int budget) throws VirtqueueException {
+        if (isWaiting && !deliverWaiting(queue) && !dropWaiting()) {
+            return 0;
+        }
+        delivery.beginBatch();
+        int frames = receiveSteered(queue, budget);
+        if (frames == budget || starved && !rules.steer()) {
+            return frames;
+        }
+        return frames
+                + (channel instanceof NetChannel.Scattering scattering
+                        ? receiveInto(scattering, queue, budget - frames)
+                        : receiveFrom((NetChannel.Buffered) channel, queue, budget - frames));
     }
 
     @Override
@@ -149,11 +154,15 @@ final class ReceiveHandler implements QueueHandler {
                 iov.add(privateMemory.address() + TAIL_AT, Ethernet.MAX_FRAME_BYTES);
             }
             long bytes = source.receive(iov);
-            if (bytes < VnetHeader.BYTES) {
+            if (bytes >= 0 && bytes < VnetHeader.BYTES || bytes == NetChannel.GONE) {
                 waitForFrames(bytes >= 0);
                 return frames;
             }
             frames++;
+            if (bytes == NetChannel.DROPPED) {
+                device.counters().countReceiveDropped();
+                continue;
+            }
             if (!place(queue, (int) bytes - VnetHeader.BYTES, room)) {
                 starved = true;
                 return frames;
@@ -202,7 +211,7 @@ final class ReceiveHandler implements QueueHandler {
                 if (tail > 0) {
                     delivery.put(room, privateMemory.buffer(), TAIL_AT, tail);
                 }
-                delivery.finish(length, hash());
+                delivery.finish(length, hash(), rules.flags());
             }
             case EMPTY -> {
                 moveAside(head, length);
@@ -213,6 +222,7 @@ final class ReceiveHandler implements QueueHandler {
         return true;
     }
 
+    /** With steering no frame waits, nor what is left of one. */
     private boolean dropWaiting() {
         if (rules.steer()) {
             isWaiting = false;
@@ -228,6 +238,13 @@ final class ReceiveHandler implements QueueHandler {
         waiting.set(privateMemory.buffer(), TAIL_AT - head, length);
         waiting.header().set(delivery.header());
         isWaiting = true;
+    }
+
+    /** The whole frame to private memory, as its source goes on while it waits. */
+    private void moveAside(Frame frame) {
+        privateMemory.buffer().put(TAIL_AT, frame.bytes(), frame.offset(), frame.length());
+        waiting.set(privateMemory.buffer(), TAIL_AT, frame.length());
+        waiting.header().set(frame.header());
     }
 
     private boolean classify(int head, int length) {
@@ -247,14 +264,13 @@ final class ReceiveHandler implements QueueHandler {
 
     private int receiveFrom(NetChannel.Buffered source, Virtqueue queue, int budget) throws VirtqueueException {
         int frames = 0;
-        while (frames < budget && delivery.batchBytes() < BATCH_BYTES) {
+        while (frames < budget && delivery.batchBytes() < BATCH_BYTES && !isWaiting) {
             Frame frame = source.peek();
             if (frame == null) {
                 waitForFrames(true);
                 return frames;
             }
             if (rules.steer()
-                    && !pieceWaits
                     && classifier.classify(rules, frame)
                     && handover.goesElsewhere(rules, classifier.hash())) {
                 handover.handOver(frame);
@@ -273,7 +289,7 @@ final class ReceiveHandler implements QueueHandler {
         for (int from = 0; from < steering.pairs(); from++) {
             FrameRing ring = steering.incoming(from, pair);
             Frame frame;
-            while (ring != null && frames < budget && (frame = ring.peek()) != null) {
+            while (ring != null && frames < budget && !isWaiting && (frame = ring.peek()) != null) {
                 if (!deliver(queue, frame)) {
                     return frames;
                 }
@@ -285,15 +301,12 @@ final class ReceiveHandler implements QueueHandler {
     }
 
     private boolean deliverWaiting(Virtqueue queue) throws VirtqueueException {
-        isWaiting = !deliver(queue, waiting);
+        isWaiting = !(pieceWaits ? deliverPieces(queue) : deliver(queue, waiting));
         return !isWaiting;
     }
 
-    /** False when the frame, or the rest of it, has to wait for buffers: it is to be given again. */
+    /** False when the frame has to wait for buffers where it is. */
     private boolean deliver(Virtqueue queue, Frame frame) throws VirtqueueException {
-        if (pieceWaits) {
-            return deliverPieces(queue);
-        }
         if (rules.look() && !classifier.classify(rules, frame)) {
             device.counters().countFiltered();
             return true;
@@ -308,11 +321,19 @@ final class ReceiveHandler implements QueueHandler {
         if (segmenter == null) {
             segmenter = new Segmenter();
         }
-        if (!segmenter.begin(frame) || !segmenter.next(piece)) {
+        boolean isElsewhere = frame != waiting;
+        if (isElsewhere) {
+            moveAside(frame);
+        }
+        if (!segmenter.begin(waiting) || !segmenter.next(piece)) {
             device.counters().countReceiveDropped();
             return true;
         }
-        return deliverPieces(queue);
+        if (deliverPieces(queue) || dropWaiting()) {
+            return true;
+        }
+        isWaiting = true;
+        return isElsewhere;
     }
 
     private boolean deliverPieces(Virtqueue queue) throws VirtqueueException {
@@ -331,7 +352,7 @@ final class ReceiveHandler implements QueueHandler {
         switch (delivery.makeRoom(queue, frame.length())) {
             case MORE -> {
                 delivery.put(0, frame.bytes(), frame.offset(), frame.length());
-                delivery.finish(frame.length(), hash());
+                delivery.finish(frame.length(), hash(), rules.flags());
             }
             case EMPTY -> {
                 starved = true;

@@ -1,5 +1,8 @@
 package org.virtiobackend.devices.net;
 
+import org.virtiobackend.devices.net.packet.Offload;
+import org.virtiobackend.devices.net.packet.VnetHeader;
+
 /**
  * What the control queue has settled about received frames: one immutable object, replaced as a whole, that every receive queue
  * takes a look at before each batch.
@@ -25,6 +28,13 @@ record ReceiveRules(ReceiveFilter filter, int pairs, int offloads, HashRules has
     /** Whether frames have to be looked at. */
     boolean look() {
         return hash != null || !filter.passesAll();
+    }
+
+    /** Flags that headers of received frames may have: virtio 1.4 5.1.9.4.1. */
+    int flags() {
+        return (offloads & Offload.CSUM) == 0
+                ? 0
+                : VnetHeader.VIRTIO_NET_HDR_F_NEEDS_CSUM | VnetHeader.VIRTIO_NET_HDR_F_DATA_VALID;
     }
 
     boolean steer() {

@@ -28,15 +28,28 @@ final class ReceiveWindow {
     private int count;
     private long bytes;
     private int descriptors;
+    private int skipped;
+    private int maySkip;
 
     ReceiveWindow(int headerBytes, NetCounters counters) {
         this.headerBytes = headerBytes;
         this.counters = counters;
     }
 
+    /** @param most buffers that may be passed over in this batch as too small */
+    void begin(int most) {
+        skipped = 0;
+        maySkip = most;
+    }
+
+    /** Buffers passed over in this batch: with any, there may be others although the queue seemed empty. */
+    int skipped() {
+        return skipped;
+    }
+
     /** Takes one more chain. */
     Growth grow(Virtqueue queue) throws VirtqueueException {
-        while (true) {
+        while (skipped < maySkip) {
             DescriptorChain chain = queue.poll();
             if (chain == null) {
                 return Growth.EMPTY;
@@ -52,7 +65,9 @@ final class ReceiveWindow {
             }
             counters.countMalformed();
             chain.complete(0);
+            skipped++;
         }
+        return Growth.EMPTY;
     }
 
     boolean isEmpty() {

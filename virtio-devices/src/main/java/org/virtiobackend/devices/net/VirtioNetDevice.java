@@ -143,7 +143,7 @@ public final class VirtioNetDevice implements VirtioDevice {
             newContext.attach(2 * pairs, new ControlHandler(this, newContext, pairs)); // virtio 1.4 5.1.2
         }
         backend.onLinkChange(this::linkChanged);
-        changeStatus(VIRTIO_NET_S_LINK_UP, backend.isLinkUp() ? VIRTIO_NET_S_LINK_UP : 0);
+        showLink();
     }
 
     @Override
@@ -250,8 +250,9 @@ public final class VirtioNetDevice implements VirtioDevice {
         usePairs(receiveRules.withPairs(settings.queuePairs()).withHash(hash), transmitQueues);
     }
 
+    /** Ends steering by the hash, as the last command counts (virtio 1.4 5.1.9.5.5); the pairs stay in use. */
     void setHashReport(HashRules hash) {
-        receiveRules = receiveRules.withHash(receiveRules.steer() ? receiveRules.hash() : hash);
+        receiveRules = receiveRules.withHash(hash);
     }
 
     private void usePairs(ReceiveRules rules, int channels) {
@@ -282,16 +283,27 @@ public final class VirtioNetDevice implements VirtioDevice {
     // ---- the link
 
     private void linkChanged() {
-        boolean up = backend.isLinkUp();
-        changeStatus(VIRTIO_NET_S_LINK_UP, up ? VIRTIO_NET_S_LINK_UP : 0);
+        showLink();
         DeviceContext active = context;
-        if (up && active != null) {
+        if (backend.isLinkUp() && active != null) {
             announce(); // whoever is at the other end may not know this device
             int pairs = isMultiqueue() ? settings.queuePairs() : 1;
             for (int queue = 0; queue < 2 * pairs; queue++) {
                 active.wake(queue);
             }
         }
+    }
+
+    /** Looks once more while nobody else can change the status: of two changes at once the later counts. */
+    private void showLink() {
+        if ((config.get(CONFIG_STATUS, 2) & VIRTIO_NET_S_LINK_UP) != linkStatus()) {
+            config.change(c -> c.set(
+                    CONFIG_STATUS, 2, c.get(CONFIG_STATUS, 2) & ~VIRTIO_NET_S_LINK_UP | linkStatus()));
+        }
+    }
+
+    private int linkStatus() {
+        return backend.isLinkUp() ? VIRTIO_NET_S_LINK_UP : 0;
     }
 
     private void changeStatus(int mask, int bits) {

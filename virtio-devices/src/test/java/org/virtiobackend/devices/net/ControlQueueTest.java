@@ -66,12 +66,23 @@ class ControlQueueTest {
     }
 
     private boolean arrivesTagged(int vlan) throws Exception {
+        return arrivesTagged(0x8100, vlan);
+    }
+
+    private boolean arrivesTagged(int type, int vlan) throws Exception {
         byte[] frame = frame(MAC, 64);
-        frame[12] = (byte) 0x81;
-        frame[13] = 0;
+        frame[12] = (byte) (type >> 8);
+        frame[13] = (byte) type;
         frame[14] = (byte) (vlan >> 8);
         frame[15] = (byte) vlan;
         return arrives(frame);
+    }
+
+    /** Linux adds no service VLAN (802.1ad) to the table, and expects its frames. */
+    @Test
+    void vlanTableIsAboutCustomerTagsOnly() throws Exception {
+        assertTrue(arrivesTagged(0x88a8, 5));
+        assertFalse(arrivesTagged(0x8100, 5));
     }
 
     private static byte[] mac(long mac) {

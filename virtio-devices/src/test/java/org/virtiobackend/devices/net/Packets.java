@@ -70,6 +70,21 @@ public final class Packets {
         return datagram.array();
     }
 
+    /**
+     * A header and a frame for {@link NetFixture#MAC} with that much payload, to be cut into TCP segments of 1000 bytes.
+     *
+     * @param hashBytes of the header
+     */
+    public static byte[] tcpToCut(int hashBytes, int fromPort, int payload) {
+        byte[] from = {10, 0, 0, 1};
+        byte[] to = {10, 0, 0, 2};
+        byte[] tcp = tcp(from, to, new int[] {fromPort, 53}, 0, 0x10, new byte[payload], true);
+        return NetFixture.concat(
+                NetFixture.header(1, 1, 54, 1000, 34, 16),
+                new byte[hashBytes],
+                ethernet(NetFixture.MAC, 2, 0x0800, ipv4(from, to, 6, tcp)));
+    }
+
     /** A TCP segment with a header of 20 bytes. */
     public static byte[] tcp(
             byte[] from, byte[] to, int[] ports, long sequence, int flags, byte[] payload, boolean partial) {

@@ -159,6 +159,55 @@ class ReceiveTest {
     }
 
     @Test
+    void vlanTagsDoNotMakeAFrameTooLong() throws Exception {
+        NetSettings mtu = new NetSettings(MAC, 1500, 1, QUEUE_SIZE);
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1), mtu, PLAIN & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN, 0)) {
+            net.addBuffers(0, 8, 2048);
+            int[][] tags = {{0x8100}, {0x88a8}, {0x88a8, 0x8100}, {0x8100, 0x8100}, {0x88a8, 0x8100, 0x8100}};
+            for (int[] types : tags) {
+                int longest = 1514 + 4 * Math.min(types.length, 2);
+                net.sendPlain(1, tagged(longest + 1, types));
+                net.sendPlain(1, tagged(longest, types));
+                assertArrayEquals(tagged(longest, types), net.receive(0).frame());
+            }
+            assertEquals(tags.length, net.device.counters().receiveDropped());
+        }
+    }
+
+    private static byte[] tagged(int bytes, int... types) {
+        byte[] frame = frame(bytes);
+        for (int i = 0; i < types.length; i++) {
+            frame[12 + 4 * i] = (byte) (types[i] >> 8);
+            frame[13 + 4 * i] = (byte) types[i];
+        }
+        frame[12 + 4 * types.length] = (byte) 0x88;
+        frame[13 + 4 * types.length] = (byte) 0xb5;
+        return frame;
+    }
+
+    /** Pieces of a frame that is cut for the driver wait for buffers, and what comes behind it waits for them. */
+    @Test
+    void piecesOfAFrameWaitForBuffersInOrder() throws Exception {
+        try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
+            assertEquals(0, net.control(VirtioNet.VIRTIO_NET_CTRL_GUEST_OFFLOADS, 0, le64(0)));
+            net.addBuffers(0, 2, 1526);
+            net.send(1, Packets.tcpToCut(0, 1111, 4000));
+            net.awaitSent(1);
+            net.sendPlain(1, frame(99));
+            net.awaitAsleep();
+            net.addBuffers(0, 1, 1526);
+            net.awaitAsleep();
+            net.addBuffers(0, 2, 1526);
+            for (int piece = 0; piece < 4; piece++) {
+                byte[] frame = net.receive(0).frame();
+                assertEquals(54 + 1000, frame.length);
+                assertEquals(1000 * piece, Packets.u16(frame, 40), "sequence number");
+            }
+            assertArrayEquals(frame(99), net.receive(0).frame());
+        }
+    }
+
+    @Test
     void resetForgetsFramesAndTheDeviceStartsAgain() throws Exception {
         try (NetFixture net = new NetFixture(new LoopbackBackend(1))) {
             net.sendPlain(1, frame(60));

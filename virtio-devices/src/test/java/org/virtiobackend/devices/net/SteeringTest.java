@@ -2,16 +2,20 @@ package org.virtiobackend.devices.net;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.virtiobackend.devices.net.backend.LoopbackBackend;
 import org.virtiobackend.devices.net.packet.FlowHash;
 import org.virtiobackend.devices.net.packet.Toeplitz;
@@ -36,7 +40,7 @@ class SteeringTest {
             net.addBuffers(2 * pair, 100, 1536);
         }
         byte[] command = ControlQueueTest.rss(0x1ff, 3, PAIRS, 40, TABLE);
-        toeplitz = new Toeplitz(java.util.Arrays.copyOfRange(command, command.length - 40, command.length));
+        toeplitz = new Toeplitz(Arrays.copyOfRange(command, command.length - 40, command.length));
         assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_RSS_CONFIG, command));
     }
 
@@ -116,6 +120,61 @@ class SteeringTest {
         net.addBuffers(2, 1, 1536);
         net.sendPlain(3, flow(flowTo(3)));
         assertArrayEquals(flow(flowTo(3)), net.receive(2).frame(), "nothing old");
+    }
+
+    /** A frame that is cut for the driver leaves nothing behind that another frame could be taken for. */
+    @ParameterizedTest
+    @ValueSource(ints = {5, 3}) // by way of another queue's worker, and by the queue's own channel
+    void restOfAFrameThatFindsNoBuffersIsDroppedWithIt(int channel) throws Exception {
+        assertEquals(0, net.control(VIRTIO_NET_CTRL_GUEST_OFFLOADS, 0, le64(0)));
+        int plain = flowTo(1);
+        for (int i = 0; i < 98; i++) {
+            net.sendPlain(1, flow(plain));
+            net.receive(2);
+        }
+        int cut = 1;
+        while (pairOf(withoutHeader(Packets.tcpToCut(8, cut, 4000))) != 1) {
+            cut++;
+        }
+        net.send(channel, Packets.tcpToCut(8, cut, 4000));
+        net.awaitSent(channel);
+        assertEquals(0, Packets.u16(net.receive(2).frame(), 40), "sequence number");
+        assertEquals(1000, Packets.u16(net.receive(2).frame(), 40));
+        net.awaitAsleep();
+        net.sendPlain(1, flow(plain));
+        net.sendPlain(channel, flow(flowTo(2)));
+        assertArrayEquals(flow(flowTo(2)), net.receive(4).frame(), "that of another queue");
+        net.awaitAsleep();
+        net.addBuffers(2, 8, 1536);
+        NetFixture.Received received = net.receive(2);
+        assertArrayEquals(flow(plain), received.frame());
+        assertEquals(hashOf(flow(plain)) & 0xffff_ffffL, received.hash());
+        net.awaitAsleep();
+        assertFalse(net.poll(2), "nothing twice");
+        assertEquals(1, net.device.counters().receiveDropped());
+    }
+
+    private static byte[] withoutHeader(byte[] bytes) {
+        return Arrays.copyOfRange(bytes, 20, bytes.length);
+    }
+
+    private int pairOf(byte[] frame) {
+        return TABLE[hashOf(frame) & 7];
+    }
+
+    /** virtio 1.4 5.1.9.5.5: the last command counts. */
+    @Test
+    void hashConfigurationEndsSteering() throws Exception {
+        byte[] command = ControlQueueTest.hashConfig(0x1ff, 40);
+        assertEquals(0, net.control(VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_HASH_CONFIG, command));
+        toeplitz = new Toeplitz(Arrays.copyOfRange(command, command.length - 40, command.length));
+        for (int port = 1; port <= 16; port++) {
+            int pair = port % PAIRS;
+            net.sendPlain(1 + 2 * pair, flow(port));
+            NetFixture.Received received = net.receive(2 * pair);
+            assertArrayEquals(flow(port), received.frame());
+            assertEquals(hashOf(flow(port)) & 0xffff_ffffL, received.hash(), "by the new key");
+        }
     }
 
     private int flowTo(int pair) {

@@ -3,13 +3,16 @@ package org.virtiobackend.devices.net;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.virtiobackend.devices.net.NetFixture.*;
 
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
+import java.net.StandardSocketOptions;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -25,6 +28,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.virtiobackend.devices.net.backend.NetChannel;
 import org.virtiobackend.devices.net.backend.StreamBackend;
 
 /** A device on a stream socket, whose server is the test. */
@@ -211,5 +215,24 @@ class StreamTest {
         peerSends(new byte[13]);
         peerSends(frame(14));
         assertArrayEquals(frame(14), net.receive(0).frame());
+    }
+
+    /** Row 40: a peer that sends nothing but frames too short to be any takes a bounded time at each look. */
+    @Test
+    void row40ShortFramesArePassedOverOneReadAtATime() throws Exception {
+        StreamBackend other = new StreamBackend(path.toString());
+        try (SocketChannel sender = listener.accept()) {
+            sender.setOption(StandardSocketOptions.SO_SNDBUF, 1 << 20);
+            sender.configureBlocking(false);
+            ByteBuffer bytes = ByteBuffer.allocate((1 << 18) + 4 + 60);
+            bytes.putInt(1 << 18, 60).put((1 << 18) + 4, frame(60));
+            sender.write(bytes);
+            assumeFalse(bytes.hasRemaining(), "a socket that holds more than one read takes");
+            NetChannel.Buffered channel = (NetChannel.Buffered) other.channel(0);
+            assertNull(channel.peek(), "after one read");
+            assertEquals(60, channel.peek().length());
+        } finally {
+            other.close();
+        }
     }
 }

@@ -3,6 +3,7 @@ package org.virtiobackend.devices.net;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
@@ -22,7 +23,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.virtiobackend.devices.net.NetFixture.Received;
+import org.virtiobackend.devices.net.backend.NetBackendException;
+import org.virtiobackend.devices.net.backend.NetChannel;
 import org.virtiobackend.devices.net.backend.TapBackend;
+import org.virtiobackend.devices.net.packet.Offload;
+import org.virtiobackend.posix.IoVec;
+import org.virtiobackend.posix.NativeBuffer;
 import org.virtiobackend.posix.TunTap;
 
 /** A device on a tap whose other end is this host's network stack: the kernel answers, and judges checksums and segments. */
@@ -203,6 +209,91 @@ class TapTest {
         } finally {
             ip("link", "delete", name);
         }
+    }
+
+    /** The workers have found it gone, and nobody else. */
+    @Test
+    void interfaceThatIsMadeAgainBetweenTwoLooksIsUsedAgain() throws Exception {
+        net.addBuffers(0, 64, 1526);
+        ip("link", "delete", name);
+        net.awaitAsleep();
+        ip("tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr");
+        try {
+            ip("link", "set", name, "up");
+            ip("address", "add", "10.213.77.1/24", "dev", name);
+            net.await(
+                    () -> {
+                        backend.lookAfter();
+                        return linkIsUp();
+                    },
+                    "the link is up");
+            net.sendPlain(1, Packets.arpRequest(MAC, GUEST, HOST));
+            assertArrayEquals(HOST, Arrays.copyOfRange(receive(0x0806).frame(), 28, 32));
+        } finally {
+            ip("link", "delete", name);
+        }
+    }
+
+    /** The kernel refuses a set of offloads as a whole, which leaves the old ones: what is asked of it is a set that it takes. */
+    @Test
+    void kernelTakesWhatIsLeftOfEverySetOfOffloads() throws Exception {
+        int uso = Offload.USO4 | Offload.USO6;
+        try (TunTap tap = TunTap.open(name + "o", false)) {
+            assumeTrue(tap.setOffloads(Offload.CSUM | uso) == 0, "a kernel with USO");
+            for (int set = 0; set < 0x80; set++) {
+                int asked = Offload.forTap(set);
+                assertEquals(0, asked & ~set, "a part of " + set);
+                assertEquals(0, tap.setOffloads(asked), "of " + set + " it is asked for " + asked);
+                assertEquals(asked == set, tap.setOffloads(set) == 0, "nothing is left out of " + set + " without need");
+            }
+        }
+    }
+
+    /** One frame is lost, and the link lives. */
+    @Test
+    void frameThatTheKernelCannotHandOverIsLostAlone() throws Exception {
+        NetChannel.Scattering channel = (NetChannel.Scattering) backend.channel(0);
+        NativeBuffer room = NativeBuffer.allocate(2048);
+        channel.dropReceived();
+        IoVec iov = new IoVec();
+        iov.add(4096, 2000); // nobody's memory
+        assertEquals(NetChannel.DROPPED, receiveOne(channel, iov), "EFAULT");
+        iov.clear();
+        iov.add(room.address(), HEADER - 1);
+        assertEquals(NetChannel.DROPPED, receiveOne(channel, iov), "EINVAL");
+        iov.clear();
+        iov.add(room.address(), 2000);
+        assertTrue(receiveOne(channel, iov) > HEADER);
+        ip("link", "delete", name);
+        assertEquals(NetChannel.GONE, receiveOne(channel, iov));
+    }
+
+    private long receiveOne(NetChannel.Scattering channel, IoVec iov) throws Exception {
+        long[] result = {0};
+        if (Files.exists(Path.of("/sys/class/net", name))) {
+            hostSends(frame(1200));
+        }
+        net.await(() -> (result[0] = channel.receive(iov)) != 0, "a frame");
+        return result[0];
+    }
+
+    @Test
+    void inheritedDescriptorsHaveToBeQueuesOfOneTap() throws Exception {
+        String[] names = {name + "a", name + "b"};
+        refusesDescriptors("not " + names[0] + ", " + names[1], queue(names[0], true), queue(names[1], true));
+        refusesDescriptors("(one queue)", queue(names[0], false), queue(names[1], true));
+        int first = queue(names[0], true);
+        TapBackend.adopt(List.of(first, queue(names[0], true))).close();
+    }
+
+    private static int queue(String of, boolean multiQueue) throws Exception {
+        return TunTap.open(of, multiQueue).fd().release();
+    }
+
+    private static void refusesDescriptors(String why, Integer... descriptors) {
+        NetBackendException e =
+                assertThrows(NetBackendException.class, () -> TapBackend.adopt(List.of(descriptors)));
+        assertTrue(e.getMessage().contains(why), e.getMessage());
     }
 
     @Test

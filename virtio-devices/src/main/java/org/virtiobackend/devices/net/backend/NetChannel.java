@@ -14,6 +14,8 @@ public interface NetChannel {
     int WOULD_BLOCK = -1;
     /** The result of {@link #transmit} for a frame that could not be sent. */
     int DROPPED = -2;
+    /** The result of {@link Scattering#receive} when there is no link. */
+    int GONE = -3;
 
     /** What to wait for when nothing was received; null when there is no such descriptor, or none now. */
     Fd readable();
@@ -51,7 +53,8 @@ public interface NetChannel {
          * Reads one frame.
          *
          * @param iov room for the header, {@link VnetHeader#BYTES}, and then for the frame
-         * @return bytes of both; 0: none now, wait for {@link #readable}; negative: none until the link comes back
+         * @return bytes of both; 0: none now, wait for {@link #readable}; {@link #DROPPED}: there was one, and it is lost; {@link
+         *     #GONE}: none until the link comes back
          */
         long receive(IoVec iov);
     }

@@ -52,15 +52,17 @@ final class StreamChannel implements NetChannel.Buffered {
 
     @Override
     public Frame peek() {
+        boolean mayRead = true; // once: a peer that sends nothing but short frames would never let go
         for (renew(); receiving != null; renew()) {
             int here = inEnd - inStart - LENGTH_BYTES;
             int length = here < 0 ? 0 : inBytes.getInt(inStart);
             if (length < 0 || length > Ethernet.MAX_FRAME_BYTES) {
                 backend.lost(receiving, "the peer announces a frame of " + Integer.toUnsignedLong(length) + " bytes");
             } else if (here < length) {
-                if (!read()) {
+                if (!mayRead || !read()) {
                     return null;
                 }
+                mayRead = false;
             } else if (length < Ethernet.HEADER_BYTES) {
                 inStart += LENGTH_BYTES + length; // shorter than any frame
             } else {

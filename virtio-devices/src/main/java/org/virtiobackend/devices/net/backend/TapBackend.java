@@ -3,6 +3,7 @@ package org.virtiobackend.devices.net.backend;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.virtiobackend.devices.net.packet.Offload;
@@ -85,6 +86,13 @@ public final class TapBackend implements NetBackend {
                         "tap:fd=" + raw + " is not an open tap with IFF_VNET_HDR: " + Errno.text(e.errno()));
             }
         }
+        TunTap first = taps.get(0);
+        if (taps.size() > 1
+                && !taps.stream().allMatch(tap -> tap.isMultiQueue() && tap.name().equals(first.name()))) {
+            String found = taps.stream().map(TapBackend::describe).collect(Collectors.joining(", "));
+            taps.forEach(TunTap::close);
+            throw new NetBackendException("tap:fd= with several descriptors needs queues of one tap (multi_queue), not " + found);
+        }
         return new TapBackend(taps.get(0).name(), taps, null);
     }
 
@@ -116,7 +124,7 @@ public final class TapBackend implements NetBackend {
     @Override
     public synchronized void setReceiveOffloads(int wanted) {
         wantedOffloads = wanted;
-        int result = channels.get(0).tap().setOffloads(wanted & offloads);
+        int result = channels.get(0).tap().setOffloads(Offload.forTap(wanted & offloads));
         if (result < 0 && linkUp) {
             LOG.warn("tap {}: cannot set offloads 0x{}: {}", name, Integer.toHexString(wanted), Errno.text(-result));
         }
@@ -161,7 +169,10 @@ public final class TapBackend implements NetBackend {
     @Override
     public void lookAfter() {
         if (networkInterface != null && !isAttached() && networkInterface.exists()) {
-            attachAgain();
+            if (attachAgain() && linkUp) { // it went and came back between two looks; workers have seen it gone
+                linkUp = false;
+                listener.run();
+            }
         }
         boolean now = look();
         if (now != linkUp) {
@@ -172,10 +183,10 @@ public final class TapBackend implements NetBackend {
         }
     }
 
-    /** The interface was deleted, and made again by somebody. */
-    private synchronized void attachAgain() {
+    /** The interface was deleted, and made again by somebody: true when it is in use again. */
+    private synchronized boolean attachAgain() {
         if (closed) {
-            return;
+            return false;
         }
         List<TunTap> again = new ArrayList<>();
         try {
@@ -190,6 +201,7 @@ public final class TapBackend implements NetBackend {
             int count = active;
             active = channels.size();
             setActiveChannels(count);
+            return true;
         } catch (ErrnoException e) {
             again.forEach(TunTap::close);
             String trouble = reason(name, channels.size(), true, e);
@@ -197,6 +209,7 @@ public final class TapBackend implements NetBackend {
                 lastTrouble = trouble;
                 LOG.warn("{}; the link stays down", trouble);
             }
+            return false;
         }
     }
 
@@ -207,6 +220,10 @@ public final class TapBackend implements NetBackend {
         if (networkInterface != null) {
             networkInterface.close();
         }
+    }
+
+    private static String describe(TunTap tap) {
+        return tap.name() + (tap.isMultiQueue() ? "" : " (one queue)");
     }
 
     private boolean look() {

@@ -60,7 +60,14 @@ final class TapChannel implements NetChannel.Scattering {
     @Override
     public long receive(IoVec iov) {
         long done = FileIo.readv(tap.fd(), iov);
-        return done == -Errno.EAGAIN || done == -Errno.EINTR ? 0 : done;
+        if (done >= 0) {
+            return done;
+        }
+        return switch ((int) -done) {
+            case Errno.EAGAIN, Errno.EINTR -> 0;
+            case Errno.EINVAL, Errno.EFAULT -> DROPPED; // the frame is gone all the same
+            default -> GONE;
+        };
     }
 
     @Override
@@ -68,11 +75,13 @@ final class TapChannel implements NetChannel.Scattering {
         NativeBuffer waste = NativeBuffer.allocate(VnetHeader.BYTES);
         IoVec iov = new IoVec();
         int stale = 0;
+        long result;
         do {
             iov.clear();
             iov.add(waste.address(), waste.size());
             stale++;
-        } while (stale < STALE_MAX && receive(iov) > 0);
+            result = receive(iov);
+        } while (stale < STALE_MAX && (result > 0 || result == DROPPED));
     }
 
     @Override

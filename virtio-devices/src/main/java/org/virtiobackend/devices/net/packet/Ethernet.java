@@ -6,6 +6,8 @@ public final class Ethernet {
     public static final int HEADER_BYTES = 14;
     /** Bytes of one VLAN tag. */
     public static final int TAG_BYTES = 4;
+    /** Tags that a frame can have: a customer's within a provider's (802.1ad). */
+    public static final int MAX_TAGS = 2;
     /** Largest frame: header and the largest IPv6 packet (virtio 1.4 5.1.9.3), and a tag. */
     public static final int MAX_FRAME_BYTES = 65589 + TAG_BYTES;
 

@@ -23,6 +23,15 @@ public final class Offload {
 
     private Offload() {}
 
+    /** The most of these offloads that the kernel takes for a tap, which refuses a set as a whole. */
+    public static int forTap(int offloads) {
+        int taken = (offloads & CSUM) == 0 ? 0 : offloads;
+        if ((taken & (TSO4 | TSO6)) == 0) {
+            taken &= ~ECN;
+        }
+        return (taken & USO) == USO ? taken : taken & ~USO; // not one without the other
+    }
+
     /**
      * Whether all that {@link VnetHeader#undone} says may be left undone. UDP's headers do not say which IP: either will do
      * (virtio 1.4 5.1.9.4.1).
