@@ -297,8 +297,7 @@ public final class VirtioNetDevice implements VirtioDevice {
     /** Looks once more while nobody else can change the status: of two changes at once the later counts. */
     private void showLink() {
         if ((config.get(CONFIG_STATUS, 2) & VIRTIO_NET_S_LINK_UP) != linkStatus()) {
-            config.change(c -> c.set(
-                    CONFIG_STATUS, 2, c.get(CONFIG_STATUS, 2) & ~VIRTIO_NET_S_LINK_UP | linkStatus()));
+            config.change(c -> c.set(CONFIG_STATUS, 2, c.get(CONFIG_STATUS, 2) & ~VIRTIO_NET_S_LINK_UP | linkStatus()));
         }
     }
 

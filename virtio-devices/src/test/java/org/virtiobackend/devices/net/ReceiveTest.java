@@ -161,7 +161,8 @@ class ReceiveTest {
     @Test
     void vlanTagsDoNotMakeAFrameTooLong() throws Exception {
         NetSettings mtu = new NetSettings(MAC, 1500, 1, QUEUE_SIZE);
-        try (NetFixture net = new NetFixture(new LoopbackBackend(1), mtu, PLAIN & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN, 0)) {
+        try (NetFixture net =
+                new NetFixture(new LoopbackBackend(1), mtu, PLAIN & ~VirtioNet.VIRTIO_NET_F_CTRL_VLAN, 0)) {
             net.addBuffers(0, 8, 2048);
             int[][] tags = {{0x8100}, {0x88a8}, {0x88a8, 0x8100}, {0x8100, 0x8100}, {0x88a8, 0x8100, 0x8100}};
             for (int[] types : tags) {

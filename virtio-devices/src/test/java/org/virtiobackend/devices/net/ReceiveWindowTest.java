@@ -25,8 +25,7 @@ class ReceiveWindowTest {
                 SharedMemory memory = SharedMemory.create("window-test", BYTES, BASE)) {
             map.map(BASE, BYTES, true, true, memory.memFd().fd().duplicate(), 0);
             SplitDriverQueue driver = SplitDriverQueue.create(0, 16, 0, memory);
-            QueueConfig config =
-                    new QueueConfig(0, 16, driver.queueDesc(), driver.queueDriver(), driver.queueDevice());
+            QueueConfig config = new QueueConfig(0, 16, driver.queueDesc(), driver.queueDriver(), driver.queueDevice());
             SplitVirtqueue queue = new SplitVirtqueue(config, 0, map.newSpace(), new GiveBack());
             DmaBuffer[] shortOne = {memory.allocate(11, 16)};
             DmaBuffer[] goodOne = {memory.allocate(12, 16)};

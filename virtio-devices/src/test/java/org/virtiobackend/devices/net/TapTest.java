@@ -244,7 +244,8 @@ class TapTest {
                 int asked = Offload.forTap(set);
                 assertEquals(0, asked & ~set, "a part of " + set);
                 assertEquals(0, tap.setOffloads(asked), "of " + set + " it is asked for " + asked);
-                assertEquals(asked == set, tap.setOffloads(set) == 0, "nothing is left out of " + set + " without need");
+                assertEquals(
+                        asked == set, tap.setOffloads(set) == 0, "nothing is left out of " + set + " without need");
             }
         }
     }
@@ -291,8 +292,7 @@ class TapTest {
     }
 
     private static void refusesDescriptors(String why, Integer... descriptors) {
-        NetBackendException e =
-                assertThrows(NetBackendException.class, () -> TapBackend.adopt(List.of(descriptors)));
+        NetBackendException e = assertThrows(NetBackendException.class, () -> TapBackend.adopt(List.of(descriptors)));
         assertTrue(e.getMessage().contains(why), e.getMessage());
     }
 

@@ -88,10 +88,12 @@ public final class TapBackend implements NetBackend {
         }
         TunTap first = taps.get(0);
         if (taps.size() > 1
-                && !taps.stream().allMatch(tap -> tap.isMultiQueue() && tap.name().equals(first.name()))) {
+                && !taps.stream()
+                        .allMatch(tap -> tap.isMultiQueue() && tap.name().equals(first.name()))) {
             String found = taps.stream().map(TapBackend::describe).collect(Collectors.joining(", "));
             taps.forEach(TunTap::close);
-            throw new NetBackendException("tap:fd= with several descriptors needs queues of one tap (multi_queue), not " + found);
+            throw new NetBackendException(
+                    "tap:fd= with several descriptors needs queues of one tap (multi_queue), not " + found);
         }
         return new TapBackend(taps.get(0).name(), taps, null);
     }
