@@ -171,8 +171,11 @@ public final class SegmentList {
         return length - left;
     }
 
-    /** Clears the list, which nobody needs for now, and gives back the room of an unusually long one. */
-    public void shrink() {
+    /** Nobody needs the list for now: frees private copies, and the room of an unusually long one. */
+    public void release() {
+        if (remote != null) {
+            clear();
+        }
         if (buffers.length > MOST_KEPT) {
             clear();
             resize(INITIAL);

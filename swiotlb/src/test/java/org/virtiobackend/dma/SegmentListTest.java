@@ -25,7 +25,7 @@ class SegmentListTest {
     void givesBackTheRoomOfALongRequest() {
         SegmentList list = listOf(20_000);
         assertTrue(list.room() >= 20_000);
-        list.shrink();
+        list.release();
         assertTrue(list.room() <= 1024);
         assertEquals(0, list.count());
         assertEquals(0, list.totalBytes());
@@ -38,7 +38,7 @@ class SegmentListTest {
     void keepsTheRoomOfAUsualOne() {
         SegmentList list = listOf(300);
         int room = list.room();
-        list.shrink();
+        list.release();
         assertEquals(room, list.room());
     }
 }

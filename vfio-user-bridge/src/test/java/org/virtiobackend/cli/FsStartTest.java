@@ -30,8 +30,8 @@ class FsStartTest {
         trial.add("true");
         assumeTrue(FsUserTest.runs(trial), String.join(" ", runner));
         Path shared = Files.createDirectory(directory.resolve("shared"));
-        List<String> arguments = List.of(
-                "fs", "--socket-path=" + directory.resolve("socket"), "--shared-dir=" + shared, "--tag=share");
+        List<String> arguments =
+                List.of("fs", "--socket-path=" + directory.resolve("socket"), "--shared-dir=" + shared, "--tag=share");
         return assertThrows(IOException.class, () -> {
                     try (BackendProcess backend =
                             BackendProcess.start(runner, System.getProperty("java.class.path"), arguments)) {

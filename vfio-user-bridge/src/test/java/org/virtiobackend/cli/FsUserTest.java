@@ -232,8 +232,7 @@ class FsUserTest {
             assertEquals(0, share.call(setattr(closed, 2, 0, 1234), 104).error(), "chown");
             assertEquals(0, share.call(setattr(closed, 1, 0400, 0), 104).error(), "chmod");
             FuseMessage byOther = EmbeddedShare.createMessage(ROOT, "other's", 0600);
-            assertEquals(
-                    -Errno.EACCES, share.call(byOther.as(1234, 1234), 144).error(), "may not write the directory");
+            assertEquals(-Errno.EACCES, share.call(byOther.as(1234, 1234), 144).error(), "may not write the directory");
         }
     }
 

@@ -33,13 +33,16 @@ class AcceptorTest {
         BlockingQueue<UnixSocket> welcome = new LinkedBlockingQueue<>();
         try (Fd listener = UnixSocket.listen(path, 8)) {
             listener.setNonBlocking();
-            Acceptor acceptor = new Acceptor(listener, socket -> {
-                Supplier<Error> obstacle = obstacles.poll();
-                if (obstacle != null) {
-                    throw obstacle.get();
-                }
-                welcome.add(socket);
-            }, () -> {});
+            Acceptor acceptor = new Acceptor(
+                    listener,
+                    socket -> {
+                        Supplier<Error> obstacle = obstacles.poll();
+                        if (obstacle != null) {
+                            throw obstacle.get();
+                        }
+                        welcome.add(socket);
+                    },
+                    () -> {});
             acceptor.start();
             for (int i = 0; i < refused; i++) {
                 try (RawConnection client = RawConnection.connect(path, TestServer.WAIT_MILLIS)) {

@@ -102,6 +102,8 @@ class BlockingEventFdTest {
 
     private static boolean isWriting(Thread thread) {
         StackTraceElement[] stack = thread.getStackTrace();
-        return stack.length > 0 && stack[0].isNativeMethod() && stack[0].getMethodName().equals("write");
+        return stack.length > 0
+                && stack[0].isNativeMethod()
+                && stack[0].getMethodName().equals("write");
     }
 }

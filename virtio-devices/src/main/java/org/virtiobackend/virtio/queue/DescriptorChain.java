@@ -138,10 +138,8 @@ public final class DescriptorChain {
 
     /** The device is through with it: copies of memory behind messages are freed. */
     void end() {
-        readableSegments.clear();
-        writableSegments.clear();
-        readableSegments.shrink();
-        writableSegments.shrink();
+        readableSegments.release();
+        writableSegments.release();
     }
 
     /** Bytes of such copies. */

@@ -55,7 +55,8 @@ class LeaseTest {
 
     private void waitsWhileOthersAreServed(FuseMessage message, int replyBytes) throws Exception {
         long waiting = fs.requests.send(message, replyBytes);
-        long other = fs.requests.send(fs.message(FUSE_GETATTR, node).u32(0).u32(0).u64(0), 104);
+        long other =
+                fs.requests.send(fs.message(FUSE_GETATTR, node).u32(0).u32(0).u64(0), 104);
         assertEquals(other, fs.await(fs.requests).unique());
         holder.getOutputStream().close();
         FuseAnswer answer = fs.await(fs.requests);

@@ -74,8 +74,7 @@ class ReserveTest {
         assumeTrue(isMounted, "root, mkfs.ext4 and a loop device");
         Files.setAttribute(mounted, "unix:mode", 0777);
         fs = new FsFixture(mounted, PassthroughOptions.defaults());
-        FuseAnswer made = fs.call(
-                fs.createMessage(ROOT, "f", O_RDWR, 0600, 0).as(USER, USER), 144);
+        FuseAnswer made = fs.call(fs.createMessage(ROOT, "f", O_RDWR, 0600, 0).as(USER, USER), 144);
         long node = entry(made);
         long fh = made.u64(128);
         byte[] data = new byte[64 << 10];
@@ -90,8 +89,7 @@ class ReserveTest {
         assertTrue(store.getUnallocatedSpace() >= RESERVE, "left: " + store.getUnallocatedSpace());
         FuseMessage allocate =
                 fs.message(FUSE_FALLOCATE, node).u64(fh).u64(32 << 20).u64(1 << 20);
-        assertEquals(
-                -Errno.ENOSPC, fs.call(allocate.u64(0).as(USER, USER), 0).error());
+        assertEquals(-Errno.ENOSPC, fs.call(allocate.u64(0).as(USER, USER), 0).error());
         FuseMessage copy = fs.message(FUSE_COPY_FILE_RANGE, node).u64(fh).u64(0);
         copy.u64(node).u64(fh).u64(32 << 20).u64(1 << 20).u64(0);
         assertEquals(-Errno.ENOSPC, fs.call(copy.as(USER, USER), 8).error());

@@ -186,8 +186,7 @@ public final class RawFileBackend implements BlockBackend {
     @Override
     public int writeZeroes(long offset, long length, boolean mayUnmap, IoScratch scratch) {
         int mode = mayUnmap ? PUNCH : ZERO;
-        int result =
-                direct == null ? FileIo.allocate(fd, mode, offset, length) : direct.allocate(mode, offset, length);
+        int result = direct == null ? FileIo.allocate(fd, mode, offset, length) : direct.allocate(mode, offset, length);
         return isUnable(result) ? writePlainZeroes(offset, length, scratch) : result;
     }
 

@@ -40,6 +40,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     private final DeviceEvents events;
     /** Null where no queue lives; changed by control. */
     private final AtomicReferenceArray<QueueTask> tasks;
+
     private final QueueHandler[] handlers;
     private final WakeUp[][] wakeOn;
     private final QueueStatistics[] statistics;

@@ -27,7 +27,7 @@ final class QueueTask implements ChainCompletion {
     private final UsedNotification notification;
     private final LentQueue lent;
     /** See {@link QueueHandler#awaitsNotification}. */
-    private final boolean awaitsNotification;
+    private boolean awaitsNotification;
 
     private final CompletedChains completed = new CompletedChains();
 
@@ -38,6 +38,7 @@ final class QueueTask implements ChainCompletion {
     private boolean kicksOn = true;
     /** The last request that was looked at, met or not. */
     private int seen;
+
     private volatile boolean dead;
     /** A chain needs memory that only the worker can wait for. */
     private volatile boolean workerOnly;
@@ -65,12 +66,12 @@ final class QueueTask implements ChainCompletion {
         this.statistics = statistics;
         this.notification = new UsedNotification(index, statistics);
         this.lent = new LentQueue(this, runtime);
-        this.awaitsNotification = handler.awaitsNotification();
     }
 
     void bind(Virtqueue newQueue, Worker newWorker) {
         queue = newQueue;
         worker = newWorker;
+        awaitsNotification = handler.awaitsNotification();
     }
 
     int index() {

@@ -40,8 +40,7 @@ class LateFaultTest {
         Client(WorkerPool pool) throws Exception {
             dmaMap.map(BASE, BYTES, true, true, memory.memFd().fd().duplicate(), 0);
             QueueConfig config = new QueueConfig(0, 16, driver.queueDesc(), driver.queueDriver(), driver.queueDevice());
-            runtime = DeviceRuntime.start(
-                    device, 0, new QueueConfig[] {config, null}, dmaMap::newSpace, pool, this);
+            runtime = DeviceRuntime.start(device, 0, new QueueConfig[] {config, null}, dmaMap::newSpace, pool, this);
         }
 
         void submit(long target) {
