@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -21,7 +23,14 @@ import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
+import org.virtiobackend.virtio.device.DeviceConfig;
+import org.virtiobackend.virtio.device.DeviceContext;
+import org.virtiobackend.virtio.device.QueueHandler;
+import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.QueueConfig;
+import org.virtiobackend.virtio.queue.Virtqueue;
+import org.virtiobackend.virtio.queue.VirtqueueException;
 import org.virtiobackend.virtio.queue.driver.DriverVirtqueue;
 import org.virtiobackend.virtio.queue.driver.PackedDriverQueue;
 import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
@@ -69,6 +78,10 @@ class RemoteQueueTest {
     }
 
     private void start(long features, long pollMicros) throws Exception {
+        start(device, features, pollMicros);
+    }
+
+    private void start(VirtioDevice served, long features, long pollMicros) throws Exception {
         QueueConfig[] configs = new QueueConfig[drivers.length];
         for (int i = 0; i < drivers.length; i++) {
             SharedMemory memory = memories[i];
@@ -90,7 +103,7 @@ class RemoteQueueTest {
                 failure.complete(cause);
             }
         };
-        runtime = DeviceRuntime.start(device, features, configs, dmaMap::newSpace, pool, events);
+        runtime = DeviceRuntime.start(served, features, configs, dmaMap::newSpace, pool, events);
     }
 
     private void submit(int queue) {
@@ -120,7 +133,8 @@ class RemoteQueueTest {
     })
     void isServedHoweverItsWorkerWaits(boolean packed, boolean eventIdx, long pollMicros) throws Exception {
         start(
-                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0) | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
+                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0)
+                        | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
                 pollMicros);
         for (int i = 0; i < 100; i++) {
             int burst = 1 + i % 5;
@@ -134,6 +148,105 @@ class RemoteQueueTest {
             }
         }
         assertEquals(0, device.collisions.get());
+    }
+
+    /** What is too little for the handler is no reason to look again: each look would be messages. */
+    @ParameterizedTest
+    @CsvSource({"false, false", "false, true", "true, false", "true, true"})
+    void isLeftAloneWhileItsHandlerNeedsMore(boolean packed, boolean eventIdx) throws Exception {
+        Three three = new Three();
+        start(
+                three,
+                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0)
+                        | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
+                WorkerPool.ALWAYS);
+        for (int round = 0; round < 20; round++) {
+            submit(0);
+            submit(0);
+            roundTrips(3); // the worker has seen both
+            int looks = three.looks;
+            roundTrips(20);
+            assertEquals(looks, three.looks);
+            submit(0);
+            for (int i = 0; i < 3; i++) {
+                awaitUsed(0);
+            }
+        }
+    }
+
+    private void roundTrips(int count) {
+        for (int i = 0; i < count; i++) {
+            submit(1);
+            awaitUsed(1);
+        }
+    }
+
+    /** Queue 0 is served three chains at a time, queue 1 one. */
+    private static final class Three implements VirtioDevice {
+        private final DeviceConfig config = new DeviceConfig(0);
+        volatile int looks;
+
+        @Override
+        public int deviceId() {
+            return 42;
+        }
+
+        @Override
+        public long offeredFeatures() {
+            return 0;
+        }
+
+        @Override
+        public int[] queueMaxSizes() {
+            return new int[] {SIZE, SIZE};
+        }
+
+        @Override
+        public DeviceConfig config() {
+            return config;
+        }
+
+        @Override
+        public void activate(DeviceContext context) {
+            context.attach(0, new QueueHandler() {
+                private boolean starved;
+
+                @Override
+                public int drain(Virtqueue queue, int budget) throws VirtqueueException {
+                    looks++;
+                    return takeThree(queue);
+                }
+
+                private int takeThree(Virtqueue queue) throws VirtqueueException {
+                    Deque<DescriptorChain> chains = new ArrayDeque<>();
+                    for (DescriptorChain chain; chains.size() < 3 && (chain = queue.poll()) != null; ) {
+                        chains.add(chain);
+                    }
+                    starved = chains.size() < 3;
+                    while (starved && !chains.isEmpty()) {
+                        queue.unpoll(chains.pollLast());
+                    }
+                    chains.forEach(chain -> chain.complete(0));
+                    return chains.size();
+                }
+
+                @Override
+                public boolean needsMore() {
+                    return starved;
+                }
+            });
+            context.attach(1, (queue, budget) -> {
+                DescriptorChain chain = queue.poll();
+                if (chain == null) {
+                    return 0;
+                }
+                chain.complete(0);
+                return 1;
+            });
+        }
+
+        @Override
+        public void reset() {}
     }
 
     /** The client's side. */
