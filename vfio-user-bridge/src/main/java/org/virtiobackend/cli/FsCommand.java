@@ -113,7 +113,7 @@ public final class FsCommand extends ServingCommand {
             paramLabel = "MODE",
             defaultValue = "auto",
             description = "landlock: what serves the guest reaches no files but the shared ones; none; or auto:"
-                    + " landlock where the kernel has it (default), but not beside devices of other types")
+                    + " landlock where the kernel has it (default)")
     private Sandbox sandbox;
 
     @Option(names = "--allow-direct-io", description = "O_DIRECT in the guest is O_DIRECT on the host")

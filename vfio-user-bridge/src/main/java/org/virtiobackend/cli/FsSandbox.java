@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.TimeZone;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -48,12 +47,15 @@ final class FsSandbox implements Executor, AutoCloseable {
     private static final String[] DEVICES = {"/dev/null", "/dev/urandom", "/dev/random"};
 
     /**
-     * What threads that serve a directory may do.
+     * What the threads that serve a device may do.
      *
-     * @param root an O_PATH descriptor of it; stays its owner's
+     * @param root an O_PATH descriptor of a shared directory, which stays its owner's; null: they use open descriptors only
      * @param required rather nothing is served than without a sandbox
      */
     record Tree(Fd root, boolean readOnly, boolean deviceNodes, boolean required) {
+        /** Of a disk or a network link: what it needs is open before it serves. */
+        static final Tree NONE = new Tree(null, true, false, false);
+
         long access() {
             return readOnly ? READ : CHANGE | (deviceNodes ? MAKE_BLOCK : 0);
         }
@@ -64,19 +66,24 @@ final class FsSandbox implements Executor, AutoCloseable {
     private FsSandbox() {}
 
     /**
-     * The sandbox for all that a process serves, or null: something has to reach other files.
+     * The sandbox for all that a process serves, or null: no directory is shared, or one is to be served without.
      *
      * @throws BadInputException it is required and cannot be had
      */
     static FsSandbox of(List<Service> services) throws BadInputException {
-        List<Tree> trees =
-                services.stream().map(Service::tree).filter(Objects::nonNull).toList();
+        List<Tree> trees = services.stream()
+                .map(Service::tree)
+                .filter(tree -> tree != null && tree.root() != null)
+                .toList();
         boolean required = trees.stream().anyMatch(Tree::required);
-        if (trees.size() < services.size()) {
+        if (services.stream().anyMatch(service -> service.tree() == null)) {
             if (required) {
                 throw new BadInputException(
-                        "--sandbox=landlock: not in one process with devices that need other files");
+                        "--sandbox=landlock: not in one process with a directory that is served without a sandbox");
             }
+            return null;
+        }
+        if (trees.isEmpty()) {
             return null;
         }
         try {

@@ -41,8 +41,8 @@ final class ServerProcess implements AutoCloseable {
     }
 
     /**
-     * Serves several. The threads that do are shut in if no service needs files but its own; sockets and statistics stay with the
-     * calling thread.
+     * Serves several. The threads that do are shut in if a directory is among them and none is to be served without; sockets and
+     * statistics stay with the calling thread.
      *
      * @param services taken over, at least one
      * @param statsFile null: no statistics are written

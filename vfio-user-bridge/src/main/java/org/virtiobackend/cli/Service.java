@@ -5,10 +5,10 @@ package org.virtiobackend.cli;
  *
  * @param export belongs to whoever has the service, who closes it
  * @param queues of one device that keep a thread busy, at least 1
- * @param tree all the files that its threads need once it serves; null: any
+ * @param tree all that its threads need once it serves, beside what is open; null: any file
  */
 record Service(Export export, ServeOptions options, int queues, FsSandbox.Tree tree) {
     Service(Export export, ServeOptions options, int queues) {
-        this(export, options, queues, null);
+        this(export, options, queues, FsSandbox.Tree.NONE);
     }
 }

@@ -7,6 +7,7 @@ import static org.virtiobackend.cli.EmbeddedShare.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +18,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.blk.VirtioBlk;
+import org.virtiobackend.devices.blk.driver.BlkDriver;
 import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
@@ -30,6 +33,8 @@ import org.virtiobackend.posix.ProcFd;
 /** The kernel refuses what lies outside the shared directory, whatever the program above it does wrong. */
 @Timeout(value = 90, unit = TimeUnit.SECONDS)
 class FsSandboxTest {
+    private static final EmbeddedDisk.Shape DISK = new EmbeddedDisk.Shape(4, 4096, BufferPlace.guest, true);
+
     @TempDir
     private Path directory;
 
@@ -276,18 +281,73 @@ class FsSandboxTest {
         }
     }
 
+    /** A disk and a network link need nothing but what is open, so they do not keep a directory from being shut in. */
+    @Test
+    void devicesOfOtherTypesAreShutInTogetherWithADirectory() throws Exception {
+        Path image = directory.resolve("outside/image");
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(1 << 20);
+        }
+        Path config = Files.writeString(
+                directory.resolve("config"),
+                ("{'devices': [{'type': 'fs', 'tag': 'a', 'socket-path': 'DIR/a', 'shared-dir': 'DIR/shared',"
+                                + " 'sandbox': 'landlock'}, {'type': 'blk', 'socket-path': 'DIR/b', 'image-format': 'raw',"
+                                + " 'image': 'DIR/outside/image'}, {'type': 'net', 'socket-path': 'DIR/c',"
+                                + " 'backend': 'loopback', 'dump': 'DIR/outside/frames'}]}")
+                        .replace('\'', '"')
+                        .replace("DIR", directory.toString()));
+        try (BackendProcess backend = BackendProcess.start(List.of("serve", "--config=" + config))) {
+            try (EmbeddedShare share =
+                            EmbeddedShare.attach(directory.resolve("a").toString());
+                    EmbeddedDisk disk =
+                            EmbeddedDisk.attach(directory.resolve("b").toString(), DISK);
+                    EmbeddedNic nic = EmbeddedNic.attach(directory.resolve("c").toString(), 16, 1500)) {
+                long d = share.node(ROOT, "d");
+                Files.move(shared.resolve("d"), directory.resolve("outside/d"));
+                assertEquals(-Errno.EACCES, share.opendir(d).error());
+                useAllOf(disk);
+                new NetBenchRun(nic, 200, 8).run(1_000_000);
+                List<String> free = threads(backend.pid(), 0);
+                for (String name : List.of("worker", "vfio-user", "io-0")) {
+                    assertTrue(free.stream().noneMatch(thread -> thread.startsWith(name)), name + " not in " + free);
+                }
+            }
+            assertEquals(0, backend.stop());
+        }
+        assertTrue(Files.size(directory.resolve("outside/frames")) > 24, "frames were captured");
+        assertEquals(7, Files.readAllBytes(image)[8192]);
+    }
+
+    private static void useAllOf(EmbeddedDisk disk) throws IOException {
+        BlkDriver requests = disk.requests();
+        int slot = requests.acquire();
+        requests.data(slot).memory().put(requests.data(slot).offset(), (byte) 7);
+        requests.write(slot, 16, 4096);
+        assertEquals(VirtioBlk.VIRTIO_BLK_S_OK, disk.serve(slot));
+        requests.discard(slot, 64, 64);
+        assertEquals(VirtioBlk.VIRTIO_BLK_S_OK, disk.serve(slot));
+        requests.writeZeroes(slot, 256, 64, false);
+        assertEquals(VirtioBlk.VIRTIO_BLK_S_OK, disk.serve(slot));
+        requests.flush(slot);
+        assertEquals(VirtioBlk.VIRTIO_BLK_S_OK, disk.serve(slot));
+        requests.read(slot, 16, 4096);
+        assertEquals(VirtioBlk.VIRTIO_BLK_S_OK, disk.serve(slot));
+        assertEquals(7, requests.data(slot).memory().get(requests.data(slot).offset()));
+    }
+
     @Test
     void aSandboxThatIsRequiredIsNotLeftOutInSilence() throws Exception {
         Path config = Files.writeString(
                 directory.resolve("config"),
                 ("{'devices': [{'type': 'fs', 'tag': 'a', 'socket-path': 'DIR/a', 'shared-dir': 'DIR/shared',"
-                                + " 'sandbox': 'landlock'}, {'type': 'blk', 'socket-path': 'DIR/b', 'image': 'ram:1M'}]}")
+                                + " 'sandbox': 'landlock'}, {'type': 'fs', 'tag': 'b', 'socket-path': 'DIR/b',"
+                                + " 'shared-dir': 'DIR/outside', 'sandbox': 'none'}]}")
                         .replace('\'', '"')
                         .replace("DIR", directory.toString()));
         CommandLineRun run = CommandLineRun.of("serve", "--config=" + config);
         assertEquals(
                 List.of(
-                        "virtio-backend serve: --sandbox=landlock: not in one process with devices that need other files"),
+                        "virtio-backend serve: --sandbox=landlock: not in one process with a directory that is served without a sandbox"),
                 run.errLines());
         assertEquals(2, run.status());
         assertFalse(Files.exists(directory.resolve("a")));
