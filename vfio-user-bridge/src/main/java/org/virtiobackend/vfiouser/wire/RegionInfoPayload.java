@@ -3,7 +3,7 @@ package org.virtiobackend.vfiouser.wire;
 import io.netty.buffer.ByteBuf;
 
 /** DEVICE_GET_REGION_INFO, the fixed part; capabilities may follow it. */
-public final class RegionInfoPayload {
+public final class RegionInfoPayload extends IndexedPayload {
     public static final int SIZE = 32;
 
     public static final int FLAG_READ = 1;
@@ -11,45 +11,22 @@ public final class RegionInfoPayload {
     public static final int FLAG_MMAP = 4;
     public static final int FLAG_CAPABILITIES = 8;
 
-    private static final int ARGSZ = 0;
-    private static final int FLAGS = 4;
-    private static final int INDEX = 8;
     private static final int CAPABILITY_OFFSET = 12;
     private static final int LENGTH = 16;
     private static final int FILE_OFFSET = 24;
 
-    private ByteBuf bytes;
-    private int at;
-
     public RegionInfoPayload wrap(ByteBuf newBytes, int index) {
-        bytes = newBytes;
-        at = index;
+        point(newBytes, index);
         return this;
     }
 
     public RegionInfoPayload set(
             long argsz, int flags, long index, long capabilityOffset, long length, long fileOffset) {
-        bytes.setIntLE(at + ARGSZ, (int) argsz);
-        bytes.setIntLE(at + FLAGS, flags);
-        bytes.setIntLE(at + INDEX, (int) index);
+        setHead(argsz, flags, index);
         bytes.setIntLE(at + CAPABILITY_OFFSET, (int) capabilityOffset);
         bytes.setLongLE(at + LENGTH, length);
         bytes.setLongLE(at + FILE_OFFSET, fileOffset);
         return this;
-    }
-
-    /** Unsigned 32 bits. */
-    public long argsz() {
-        return bytes.getUnsignedIntLE(at + ARGSZ);
-    }
-
-    public int flags() {
-        return bytes.getIntLE(at + FLAGS);
-    }
-
-    /** Unsigned 32 bits. */
-    public long index() {
-        return bytes.getUnsignedIntLE(at + INDEX);
     }
 
     /** Bytes from the start of this payload; 0 for none. */

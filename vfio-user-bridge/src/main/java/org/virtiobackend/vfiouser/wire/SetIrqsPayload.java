@@ -3,7 +3,7 @@ package org.virtiobackend.vfiouser.wire;
 import io.netty.buffer.ByteBuf;
 
 /** DEVICE_SET_IRQS, the fixed part; one byte per vector may follow it. */
-public final class SetIrqsPayload {
+public final class SetIrqsPayload extends IndexedPayload {
     public static final int SIZE = 20;
 
     public static final int DATA_NONE = 1;
@@ -16,42 +16,19 @@ public final class SetIrqsPayload {
     private static final int DATA = DATA_NONE | DATA_BOOL | DATA_EVENTFD;
     private static final int ACTION = ACTION_MASK | ACTION_UNMASK | ACTION_TRIGGER;
 
-    private static final int ARGSZ = 0;
-    private static final int FLAGS = 4;
-    private static final int INDEX = 8;
     private static final int START = 12;
     private static final int COUNT = 16;
 
-    private ByteBuf bytes;
-    private int at;
-
     public SetIrqsPayload wrap(ByteBuf newBytes, int index) {
-        bytes = newBytes;
-        at = index;
+        point(newBytes, index);
         return this;
     }
 
     public SetIrqsPayload set(long argsz, int flags, long index, long start, long count) {
-        bytes.setIntLE(at + ARGSZ, (int) argsz);
-        bytes.setIntLE(at + FLAGS, flags);
-        bytes.setIntLE(at + INDEX, (int) index);
+        setHead(argsz, flags, index);
         bytes.setIntLE(at + START, (int) start);
         bytes.setIntLE(at + COUNT, (int) count);
         return this;
-    }
-
-    /** Unsigned 32 bits. */
-    public long argsz() {
-        return bytes.getUnsignedIntLE(at + ARGSZ);
-    }
-
-    public int flags() {
-        return bytes.getIntLE(at + FLAGS);
-    }
-
-    /** Unsigned 32 bits. */
-    public long index() {
-        return bytes.getUnsignedIntLE(at + INDEX);
     }
 
     /** First vector; unsigned 32 bits. */
