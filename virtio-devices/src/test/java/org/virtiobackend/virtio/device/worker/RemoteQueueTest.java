@@ -133,8 +133,7 @@ class RemoteQueueTest {
     })
     void isServedHoweverItsWorkerWaits(boolean packed, boolean eventIdx, long pollMicros) throws Exception {
         start(
-                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0)
-                        | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
+                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0) | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
                 pollMicros);
         for (int i = 0; i < 100; i++) {
             int burst = 1 + i % 5;
@@ -157,8 +156,7 @@ class RemoteQueueTest {
         Three three = new Three();
         start(
                 three,
-                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0)
-                        | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
+                (packed ? VirtioFeature.VIRTIO_F_RING_PACKED : 0) | (eventIdx ? VirtioFeature.VIRTIO_F_EVENT_IDX : 0),
                 WorkerPool.ALWAYS);
         for (int round = 0; round < 20; round++) {
             submit(0);
