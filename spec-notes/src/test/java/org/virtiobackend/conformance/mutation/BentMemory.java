@@ -59,6 +59,22 @@ class BentMemory {
         return field >= offset && field + 2 <= offset + bytes.length;
     }
 
+    /** In pieces of two bytes, as an index that the driver is changing must not come in halves. */
+    static byte[] read(RingAccess real, int offset, int length) {
+        byte[] bytes = new byte[length];
+        int at = 0;
+        if (offset % 2 != 0 && length > 0) {
+            bytes[at++] = (byte) real.getU8(offset);
+        }
+        for (; at + 2 <= length; at += 2) {
+            put16(bytes, at, real.getU16Acquire(offset + at));
+        }
+        if (at < length) {
+            bytes[at] = (byte) real.getU8(offset + at);
+        }
+        return bytes;
+    }
+
     static void write(RingAccess real, int offset, byte[] bytes) throws DmaFaultException {
         int last = bytes.length >= 2 && (offset + bytes.length) % 2 == 0 ? bytes.length - 2 : bytes.length;
         for (int i = 0; i < last; i++) {
@@ -148,10 +164,7 @@ class BentMemory {
         public void read(long address, ByteBuffer target, int offset, int length) throws DmaFaultException {
             int from = (int) (address - base);
             real.fetch(from, length);
-            byte[] bytes = new byte[length];
-            for (int i = 0; i < length; i++) {
-                bytes[i] = (byte) real.getU8(from + i);
-            }
+            byte[] bytes = BentMemory.read(real, from, length);
             fetched(area, real, from, bytes);
             target.put(offset, bytes);
         }
