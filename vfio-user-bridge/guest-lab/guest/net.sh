@@ -98,8 +98,8 @@ traffic_passed() { [ "$(traffic_count "$1")" -gt "$2" ]; }
 traffic_goes_on() {
   down=$(traffic_count down)
   up=$(traffic_count up)
-  until_true 400 traffic_passed down $((down + 1)) || die "$1: downloads stand still"
-  until_true 400 traffic_passed up $((up + 1)) || die "$1: uploads stand still"
+  until_true 900 traffic_passed down $((down + 1)) || die "$1: downloads stand still"
+  until_true 900 traffic_passed up $((up + 1)) || die "$1: uploads stand still"
   for way in down up; do [ ! -e "/tmp/traffic/bad-$way" ] || die "$1: a transfer ($way) failed or had a wrong checksum"; done
 }
 
