@@ -1,25 +1,10 @@
 package org.virtiobackend.posix;
 
-import java.nio.ByteBuffer;
-import java.util.Set;
-
 /**
  * What a descriptor must be that a peer wants mapped. A page fault in its memory stops a worker that serves others as well, so the
  * file must be in the hands of the kernel alone, not of another program (FUSE) or machine (NFS), which need not answer.
  */
 public final class MappableFile {
-    private static final long TMPFS = 0x0102_1994L;
-    private static final long RAMFS = 0x8584_58f6L;
-    private static final long HUGETLBFS = 0x9584_58f6L;
-    private static final long EXT4 = 0xef53L;
-    private static final long XFS = 0x5846_5342L;
-    private static final long BTRFS = 0x9123_683eL;
-    private static final long F2FS = 0xf2f5_2010L;
-    private static final long ZFS = 0x2fc1_2fc1L;
-    private static final long BCACHEFS = 0xca45_1a4eL;
-    /** Not overlayfs: a layer of it may be FUSE, and any user can mount one. */
-    private static final Set<Long> KERNEL_ONLY = Set.of(TMPFS, RAMFS, HUGETLBFS, EXT4, XFS, BTRFS, F2FS, ZFS, BCACHEFS);
-
     private static final int F_GET_SEALS = 1034;
 
     private MappableFile() {}
@@ -66,11 +51,8 @@ public final class MappableFile {
     }
 
     private static void checkFileSystem(Fd fd) throws ErrnoException {
-        NativeBuffer status = NativeBuffer.allocate(FileSpace.STATFS_BYTES);
-        int result = FileSpace.status(fd.value(), status);
-        ByteBuffer fields = status.buffer();
-        long kind = fields.getLong(0) & 0xffff_ffffL;
-        if (result < 0 || !KERNEL_ONLY.contains(kind)) {
+        long kind = FileSystemKind.of(fd.value(), NativeBuffer.allocate(FileSpace.STATFS_BYTES));
+        if (!FileSystemKind.isLocal(kind)) {
             throw invalid("file system of type 0x" + Long.toHexString(kind)
                     + ", whose pages may never come; use memfd, tmpfs, hugetlbfs or a local disk");
         }

@@ -6,7 +6,6 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -31,7 +30,6 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
  */
 public final class DeviceRuntime implements DeviceContext, DmaUser {
     private static final WakeUp[] NOTHING = {};
-    private static final long RECHECK_MILLIS = 100;
 
     private final long features;
     private final QueueConfig[] configs;
@@ -47,8 +45,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     private final AtomicReferenceArray<Coalescing> coalescing;
     private final AtomicBoolean failed = new AtomicBoolean();
     private volatile boolean stopping;
-    private final Object progress = new Object();
-    private volatile QuiesceWaiter waiter;
+    private final Rendezvous rendezvous = new Rendezvous();
     private volatile CommandThread commands = CommandThread.NONE;
     private boolean paused;
     private VirtqueueException attachFailure;
@@ -123,7 +120,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
 
     /** How control waits for workers when it is also the one that workers wait for; null: it just waits. */
     public void setQuiesceWaiter(QuiesceWaiter newWaiter) {
-        waiter = newWaiter;
+        rendezvous.setWaiter(newWaiter);
     }
 
     /** Who may serve a queue right after its {@link #kick}. */
@@ -251,12 +248,12 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     /** As {@link #pause} without waiting: {@link #isQuiet} tells when. */
     public void beginPause() {
         paused = true;
-        forEach(task -> task.requestQuiet(true));
+        forEach(task -> task.requests().quiet(true));
     }
 
     /** Whether every queue has met the last request: all chains are back, and nothing old is in use. */
     public boolean isQuiet() {
-        return all(QueueTask::isQuiet);
+        return all(task -> task.requests().isQuiet());
     }
 
     /** Returns when every queue uses the newest mappings and nothing of the old ones; chains in flight finish first. */
@@ -269,8 +266,8 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     @Override
     public void memoryAdded() {
         forEach(task -> {
-            if (task.mayMissMemory()) {
-                task.requestQuiet(paused);
+            if (task.requests().mayMissMemory()) {
+                task.requests().quiet(paused);
             }
         });
     }
@@ -278,16 +275,16 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     /** Takes no more chains; the runtime is stopped when those in flight are back. */
     public void beginStop() {
         stopping = true;
-        forEach(QueueTask::requestStop);
+        forEach(task -> task.requests().stop());
     }
 
     public boolean isStopped() {
-        return all(QueueTask::isStopped);
+        return all(task -> task.requests().isStopped());
     }
 
     public void awaitStopped() {
         beginStop();
-        await(this::isStopped);
+        rendezvous.await(this::isStopped);
         forEach(task -> task.worker().forget());
         for (int i = 0; i < tasks.length(); i++) {
             tasks.set(i, null);
@@ -298,13 +295,13 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     public void beginStopQueue(int queue) {
         QueueTask task = tasks.get(queue);
         if (task != null) {
-            task.requestStop();
+            task.requests().stop();
         }
     }
 
     public boolean isQueueStopped(int queue) {
         QueueTask task = tasks.get(queue);
-        return task == null || task.isStopped();
+        return task == null || task.requests().isStopped();
     }
 
     /** Ends one queue (virtio 1.4 2.6.1); returns when its chains are back. False when it was not live. */
@@ -313,8 +310,8 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
         if (task == null) {
             return false;
         }
-        task.requestStop();
-        await(task::isStopped);
+        task.requests().stop();
+        rendezvous.await(task.requests()::isStopped);
         task.worker().forget();
         tasks.set(queue, null);
         configs[queue] = null;
@@ -332,7 +329,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
         attach(queue, handlers[queue], wakeOn[queue]);
         throwAttachFailure();
         QueueTask task = tasks.get(queue);
-        task.requestQuietBeforeStart(paused);
+        task.requests().startPaused(paused);
         task.worker().add(task);
     }
 
@@ -348,9 +345,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
 
     /** A worker has met a request. */
     void progress() {
-        synchronized (progress) {
-            progress.notifyAll();
-        }
+        rendezvous.progress();
     }
 
     private void throwAttachFailure() throws DeviceActivationException {
@@ -368,28 +363,8 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     }
 
     private void quiesce() {
-        forEach(task -> task.requestQuiet(paused));
-        await(this::isQuiet);
-    }
-
-    private void await(BooleanSupplier done) {
-        QuiesceWaiter special = waiter;
-        while (special != null && !done.getAsBoolean()) {
-            special.await(done);
-        }
-        boolean interrupted = false;
-        synchronized (progress) {
-            while (!done.getAsBoolean()) {
-                try {
-                    progress.wait(RECHECK_MILLIS);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        forEach(task -> task.requests().quiet(paused));
+        rendezvous.await(this::isQuiet);
     }
 
     private void forEach(Consumer<QueueTask> action) {

@@ -12,7 +12,7 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 /**
  * One live queue on its worker: drains the handler, returns finished chains, publishes and notifies once per batch.
  *
- * <p>Fields without a note belong to the worker. Control asks through the volatile ones and waits for the answer in
+ * <p>Fields without a note belong to the worker. Control asks through {@link QueueRequests} and waits for the answer in
  * {@link DeviceRuntime}.
  */
 final class QueueTask implements ChainCompletion {
@@ -26,8 +26,9 @@ final class QueueTask implements ChainCompletion {
     private final QueueStatistics statistics;
     private final UsedNotification notification;
     private final LentQueue lent;
+    private final QueueRequests requests = new QueueRequests();
     /** See {@link QueueHandler#awaitsNotification}. */
-    private boolean awaitsNotification;
+    private final boolean awaitsNotification;
 
     private final CompletedChains completed = new CompletedChains();
 
@@ -36,8 +37,6 @@ final class QueueTask implements ChainCompletion {
     private int deferred;
     private boolean usedAdded;
     private boolean kicksOn = true;
-    /** The last request that was looked at, met or not. */
-    private int seen;
 
     private volatile boolean dead;
     /** A chain needs memory that only the worker can wait for. */
@@ -45,18 +44,6 @@ final class QueueTask implements ChainCompletion {
 
     /** Set by a kick from any thread, taken by the worker. */
     private volatile boolean kicked = true;
-    /** Counts what control wants: each request makes the queue let go of all memory and look at the mappings again. */
-    private volatile int request;
-    /** The last request that was met; written by the worker. */
-    private volatile int answered;
-    /** The ring is nowhere since the last request was met; written by the worker before {@link #answered}. */
-    private volatile boolean detached;
-    /** Serve nothing after the present request is met. */
-    private volatile boolean paused;
-    /** End instead of going on. */
-    private volatile boolean stopping;
-
-    private volatile boolean stopped;
 
     QueueTask(DeviceRuntime runtime, int index, QueueHandler handler, WakeUp[] wakeOn, QueueStatistics statistics) {
         this.runtime = runtime;
@@ -66,12 +53,13 @@ final class QueueTask implements ChainCompletion {
         this.statistics = statistics;
         this.notification = new UsedNotification(index, statistics);
         this.lent = new LentQueue(this, runtime);
+        this.awaitsNotification = handler.awaitsNotification();
     }
 
     void bind(Virtqueue newQueue, Worker newWorker) {
         queue = newQueue;
         worker = newWorker;
-        awaitsNotification = handler.awaitsNotification();
+        requests.bind(newWorker);
     }
 
     int index() {
@@ -111,36 +99,9 @@ final class QueueTask implements ChainCompletion {
         return notification;
     }
 
-    /** Control only: asks the queue to let go of memory; {@link #isQuiet} tells when it has. */
-    void requestQuiet(boolean pause) {
-        paused = pause;
-        request++;
-        worker.wake();
-    }
-
-    /** Control only: how a queue starts that nobody runs yet. */
-    void requestQuietBeforeStart(boolean pause) {
-        paused = pause;
-    }
-
-    /** Control only: asks the queue to end once its chains are back. */
-    void requestStop() {
-        stopping = true;
-        request++;
-        worker.wake();
-    }
-
-    boolean isQuiet() {
-        return stopped || answered == request;
-    }
-
-    /** Control only: whether memory that was just mapped may be what the queue lacks, or it is looking for it right now. */
-    boolean mayMissMemory() {
-        return !isQuiet() || detached && !stopped;
-    }
-
-    boolean isStopped() {
-        return stopped;
+    /** What control asks of the queue. */
+    QueueRequests requests() {
+        return requests;
     }
 
     @Override
@@ -193,18 +154,18 @@ final class QueueTask implements ChainCompletion {
 
     /** Does what there is to do; returns an amount of work, 0 for idle. */
     int run() {
-        if (stopped) {
+        if (requests.isStopped()) {
             return 0;
         }
         try {
-            int wanted = request;
+            int wanted = requests.newest();
             int work = takeCompleted();
             if (work > 0 && queue.isHeldBack()) {
                 kicked = true;
             }
-            if (wanted != answered) {
+            if (!requests.areMetUpTo(wanted)) {
                 work += settle(wanted);
-            } else if (!paused && !dead && (kicked || !isLookedAtWhenKicked())) {
+            } else if (isServing() && (kicked || !isLookedAtWhenKicked())) {
                 work += drain(BUDGET);
             }
             if (usedAdded) {
@@ -334,20 +295,20 @@ final class QueueTask implements ChainCompletion {
         if (notification.isHeld() && !dead) {
             notifyDriver();
         }
-        seen = wanted;
+        requests.look(wanted);
         if (deferred > 0) {
             handler.letGo();
             return 0;
         }
-        if (stopping) {
+        if (requests.isToStop()) {
             worker.remove(this);
-            stopped = true;
+            requests.stopped();
         } else if (!dead) {
-            detached = !queue.reattach();
+            requests.reattached(queue.reattach());
             workerOnly = false;
             kicked = true;
         }
-        answered = wanted;
+        requests.met(wanted);
         runtime.progress();
         return 1;
     }
@@ -413,16 +374,10 @@ final class QueueTask implements ChainCompletion {
 
     /** A last look before sleeping, after the worker has said that it sleeps. */
     boolean hasPending() {
-        return !completed.isEmpty() || isAskedForSomething() || kicked && isServing();
-    }
-
-    /** While chains are out a request is looked at once; their return is what to look at next. */
-    private boolean isAskedForSomething() {
-        int wanted = request;
-        return wanted != answered && (deferred == 0 || wanted != seen);
+        return !completed.isEmpty() || requests.areDue(deferred > 0) || kicked && isServing();
     }
 
     boolean isServing() {
-        return request == answered && !paused && !dead && !stopped;
+        return requests.allowServing() && !dead;
     }
 }

@@ -7,19 +7,16 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.posix.EventFd;
-import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
-import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.Virtqueue;
 import org.virtiobackend.virtio.queue.VirtqueueException;
 
 /** Copies the readable part to the writable part: on the worker, or on another thread when told so. */
-final class EchoDevice implements VirtioDevice {
+final class EchoDevice extends PlainDevice {
     private final ExecutorService elsewhere = Executors.newFixedThreadPool(2);
-    private final DeviceConfig config = new DeviceConfig(8);
     volatile boolean deferWork;
     volatile long delayMicros;
     volatile RuntimeException throwThis;
@@ -41,29 +38,8 @@ final class EchoDevice implements VirtioDevice {
     /** Times that a second thread was found in the same queue. */
     final AtomicInteger collisions = new AtomicInteger();
 
-    @Override
-    public int deviceId() {
-        return 42;
-    }
-
-    @Override
-    public long offeredFeatures() {
-        return 0;
-    }
-
-    @Override
-    public int[] queueMaxSizes() {
-        return new int[] {64, 64};
-    }
-
-    @Override
-    public boolean acceptFeatures(long features) {
-        return true;
-    }
-
-    @Override
-    public DeviceConfig config() {
-        return config;
+    EchoDevice() {
+        super(64, 64);
     }
 
     @Override
@@ -170,9 +146,6 @@ final class EchoDevice implements VirtioDevice {
         }
         chain.complete(length);
     }
-
-    @Override
-    public void reset() {}
 
     @Override
     public void close() {

@@ -9,10 +9,8 @@ import org.junit.jupiter.api.Timeout;
 import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
-import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
-import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.QueueConfig;
 import org.virtiobackend.virtio.queue.Virtqueue;
@@ -59,12 +57,15 @@ class LetGoTest {
     }
 
     /** Keeps its first chain until it is to let go. */
-    private static final class Waiting implements VirtioDevice, QueueHandler {
+    private static final class Waiting extends PlainDevice implements QueueHandler {
         final CountDownLatch goesToSleep = new CountDownLatch(1);
         final CountDownLatch asked = new CountDownLatch(1);
         final CountDownLatch letGo = new CountDownLatch(1);
-        private final DeviceConfig config = new DeviceConfig(0);
         private DescriptorChain kept;
+
+        Waiting() {
+            super(16);
+        }
 
         @Override
         public int drain(Virtqueue queue, int budget) throws VirtqueueException {
@@ -97,26 +98,6 @@ class LetGoTest {
                 kept = null;
                 letGo.countDown();
             }
-        }
-
-        @Override
-        public int deviceId() {
-            return 42;
-        }
-
-        @Override
-        public long offeredFeatures() {
-            return 0;
-        }
-
-        @Override
-        public int[] queueMaxSizes() {
-            return new int[] {16};
-        }
-
-        @Override
-        public DeviceConfig config() {
-            return config;
         }
 
         @Override

@@ -23,7 +23,6 @@ import org.virtiobackend.dma.SegmentList;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
-import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.VirtioDevice;
@@ -180,28 +179,11 @@ class RemoteQueueTest {
     }
 
     /** Queue 0 is served three chains at a time, queue 1 one. */
-    private static final class Three implements VirtioDevice {
-        private final DeviceConfig config = new DeviceConfig(0);
+    private static final class Three extends PlainDevice {
         volatile int looks;
 
-        @Override
-        public int deviceId() {
-            return 42;
-        }
-
-        @Override
-        public long offeredFeatures() {
-            return 0;
-        }
-
-        @Override
-        public int[] queueMaxSizes() {
-            return new int[] {SIZE, SIZE};
-        }
-
-        @Override
-        public DeviceConfig config() {
-            return config;
+        Three() {
+            super(SIZE, SIZE);
         }
 
         @Override
@@ -242,9 +224,6 @@ class RemoteQueueTest {
                 return 1;
             });
         }
-
-        @Override
-        public void reset() {}
     }
 
     /** The client's side. */

@@ -15,10 +15,8 @@ import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
-import org.virtiobackend.virtio.device.DeviceConfig;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
-import org.virtiobackend.virtio.device.VirtioDevice;
 import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.QueueConfig;
@@ -138,8 +136,7 @@ class WakeUpTest {
     }
 
     /** Answers each count of an event descriptor with one buffer. */
-    private static final class FedDevice implements VirtioDevice, QueueHandler {
-        private final DeviceConfig config = new DeviceConfig(0);
+    private static final class FedDevice extends PlainDevice implements QueueHandler {
         private final WakeUp wakeUp = new WakeUp();
         private final EventFd source;
         private final Semaphore starvations = new Semaphore(0);
@@ -149,32 +146,13 @@ class WakeUpTest {
         volatile boolean elsewhere;
 
         FedDevice(EventFd source) {
+            super(64);
             this.source = source;
         }
 
         void awaitStarved() throws InterruptedException {
             assertTrue(starvations.tryAcquire(10, TimeUnit.SECONDS), "a handler without buffers");
             starvations.drainPermits();
-        }
-
-        @Override
-        public int deviceId() {
-            return 42;
-        }
-
-        @Override
-        public long offeredFeatures() {
-            return 0;
-        }
-
-        @Override
-        public int[] queueMaxSizes() {
-            return new int[] {64};
-        }
-
-        @Override
-        public DeviceConfig config() {
-            return config;
         }
 
         @Override
