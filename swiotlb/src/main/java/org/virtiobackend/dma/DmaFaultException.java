@@ -7,6 +7,7 @@ public final class DmaFaultException extends Exception {
     private enum Kind {
         FORBIDDEN,
         PEER_GONE,
+        NOT_NOW,
         WRONG_THREAD
     }
 
@@ -30,9 +31,17 @@ public final class DmaFaultException extends Exception {
         this.kind = kind;
     }
 
-    /** Nothing is wrong with the address, but whoever has the memory is no longer there, or has no answer while it waits for ours. */
+    /** Nothing is wrong with the address, but whoever has the memory is no longer there. */
     public static DmaFaultException peerGone(String reason, long address, long length) {
         return new DmaFaultException(reason, address, length, Kind.PEER_GONE);
+    }
+
+    /**
+     * Nothing is wrong and nothing is lost: the memory cannot be reached before control has had what it waits for, or before it is
+     * mapped again. Whoever was told so lets go of what he has and tries again after the next {@link DmaSpace#refresh}.
+     */
+    public static DmaFaultException notNow(String reason, long address, long length) {
+        return new DmaFaultException(reason, address, length, Kind.NOT_NOW);
     }
 
     /** Memory that may be touched, but not by a thread that cannot wait for it; see {@link RemoteMemory#isReachable}. */
@@ -44,6 +53,11 @@ public final class DmaFaultException extends Exception {
     /** Whether it is not the driver's fault, see {@link #peerGone(String, long, long)}. */
     public boolean isPeerGone() {
         return kind == Kind.PEER_GONE;
+    }
+
+    /** Whether the same access has to be tried again later, see {@link #notNow(String, long, long)}. */
+    public boolean isNotNow() {
+        return kind == Kind.NOT_NOW;
     }
 
     /** Whether another thread would have got the memory. */

@@ -1,5 +1,6 @@
 package org.virtiobackend.dma;
 
+import java.util.Arrays;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
@@ -135,7 +136,7 @@ public final class DmaMap implements AutoCloseable {
     public int unmapAll() {
         DmaSnapshot old = snapshot;
         snapshot = DmaSnapshot.EMPTY;
-        if (mappedBytes > 0) {
+        if (Arrays.stream(old.regions).anyMatch(DmaRegion::isReachable)) {
             user.refreshMemory();
         }
         for (DmaRegion region : old.regions) {
@@ -155,6 +156,23 @@ public final class DmaMap implements AutoCloseable {
         return mappedBytes;
     }
 
+    /** Whether all of a range is reached by messages now, for this access. Any thread. */
+    public boolean isRemote(long address, int length, DmaAccess access) {
+        DmaSnapshot now = snapshot;
+        long at = address;
+        long left = length;
+        while (left > 0) {
+            DmaRegion region = now.find(at);
+            if (region == null || region.remote == null || !region.allows(access)) {
+                return false;
+            }
+            long part = Math.min(left, region.size - (at - region.address));
+            at += part;
+            left -= part;
+        }
+        return true;
+    }
+
     public int regionCount() {
         return snapshot.regions.length;
     }
@@ -171,8 +189,7 @@ public final class DmaMap implements AutoCloseable {
     }
 
     private void release(DmaRegion region) {
-        // A region without a mapping has no memory to protect, and its user may be waiting for this very client.
-        if (region.mapping != null) {
+        if (region.isReachable()) {
             user.refreshMemory();
             closeMapping(region);
         }

@@ -50,6 +50,15 @@ final class DmaRegion {
         return new DmaRegion(address, size, readable, writable, file, fileOffset, hasFile, newMapping, newRemote);
     }
 
+    /** Whether the device gets at the memory in some way now. */
+    boolean isReachable() {
+        return mapping != null || remote != null;
+    }
+
+    boolean allows(DmaAccess access) {
+        return access == DmaAccess.WRITE ? writable : readable;
+    }
+
     int protection() {
         return (readable ? Mapping.PROT_READ : 0) | (writable ? Mapping.PROT_WRITE : 0);
     }
@@ -101,10 +110,10 @@ final class DmaRegion {
     }
 
     private void checkAllowed(long offset, long length, DmaAccess access) throws DmaFaultException {
-        if (!(access == DmaAccess.WRITE ? writable : readable)) {
+        if (!allows(access)) {
             throw new DmaFaultException("range is not mapped for " + access, address + offset, length);
         }
-        if (mapping == null && remote == null) {
+        if (!isReachable()) {
             throw new DmaFaultException("guest memory that this device may not touch", address + offset, length);
         }
     }

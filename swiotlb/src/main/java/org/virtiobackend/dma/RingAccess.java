@@ -19,6 +19,9 @@ public final class RingAccess {
     private ByteBuffer memory;
     private int base;
     private int length;
+    /** The copy of a remote area, kept when the area goes: what was not brought out yet is still to be, when it comes back. */
+    private ByteBuffer copy;
+
     private RemoteMemory remote;
     private long remoteAddress;
 
@@ -32,9 +35,10 @@ public final class RingAccess {
 
     /** Points at memory behind messages. */
     public void attachRemote(RemoteMemory remote, long address, int length) {
-        if (memory == null || this.remote == null || memory.capacity() < length) {
-            memory = ByteBuffer.allocateDirect(length).order(ByteOrder.LITTLE_ENDIAN);
+        if (copy == null || copy.capacity() < length) {
+            copy = ByteBuffer.allocateDirect(length).order(ByteOrder.LITTLE_ENDIAN);
         }
+        this.memory = copy;
         this.base = 0;
         this.length = length;
         this.remote = remote;

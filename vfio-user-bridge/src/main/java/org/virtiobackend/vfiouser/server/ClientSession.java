@@ -8,9 +8,9 @@ public interface ClientSession {
     int id();
 
     /**
-     * Waits for workers on the session's thread while replies to their DMA messages still come in; commands of the client queue up.
-     * Returns when {@code done} is true, or after a while: the caller checks again. Workers that wait for the client in vain are
-     * released with a fault before that, because a client may wait for us to answer first.
+     * Waits for workers on the session's thread; commands of the client queue up. Returns when {@code done} is true, on another thread
+     * after a while: the caller checks again. Meanwhile a worker that needs memory behind DMA messages is sent back with
+     * {@link org.virtiobackend.dma.DmaFaultException#isNotNow}: the client may be waiting for us to answer first, as QEMU does.
      */
     void await(BooleanSupplier done);
 

@@ -2,13 +2,15 @@ package org.virtiobackend.vfiouser.server;
 
 import java.nio.ByteBuffer;
 import java.util.concurrent.locks.LockSupport;
+import org.virtiobackend.dma.DmaFaultException;
+import org.virtiobackend.vfiouser.wire.Command;
 
 /** One DMA message and the worker that waits for its answer. A reusable slot; everything changes under the output's lock. */
 final class DmaTransfer {
     private static final int SLOT_BITS = 8;
     static final int SLOTS = 1 << SLOT_BITS;
 
-    enum State {
+    private enum State {
         FREE,
         /** Waits until it may be sent. */
         QUEUED,
@@ -25,8 +27,11 @@ final class DmaTransfer {
     ByteBuffer buffer;
     int offset;
     int length;
-    /** Why it failed, a text for people. */
-    String failure;
+
+    private DmaFailure failure;
+    private int errno;
+    /** Sent and given up: the slot is not used again before the answer has come. */
+    private boolean late;
 
     private Thread owner;
     private volatile State state = State.FREE;
@@ -42,8 +47,8 @@ final class DmaTransfer {
         offset = newOffset;
         length = newLength;
         failure = null;
+        errno = 0;
         owner = Thread.currentThread();
-        // A late answer to what this slot was used for before carries another id.
         generation++;
         state = State.QUEUED;
     }
@@ -56,24 +61,55 @@ final class DmaTransfer {
         settle(State.DONE);
     }
 
-    void fail(String reason) {
+    /** Answered, or never to be answered. */
+    void fail(DmaFailure reason, int replyErrno) {
         failure = reason;
+        errno = replyErrno;
         settle(State.FAILED);
     }
 
+    /** Ends the wait of its worker, but not that for the answer if the message is out. */
+    void giveUp(DmaFailure reason) {
+        late = state == State.SENT;
+        fail(reason, 0);
+    }
+
+    /** The answer to what was given up has come. */
+    void lateAnswer() {
+        late = false;
+    }
+
+    /** The worker has seen how it ended. */
     void free() {
         buffer = null;
         owner = null;
         state = State.FREE;
     }
 
-    State state() {
-        return state;
+    boolean isRead() {
+        return command == Command.DMA_READ;
+    }
+
+    boolean isSent() {
+        return state == State.SENT;
+    }
+
+    boolean isLate() {
+        return late;
+    }
+
+    boolean isFree() {
+        return state == State.FREE;
     }
 
     boolean isSettled() {
         State now = state;
         return now == State.DONE || now == State.FAILED;
+    }
+
+    /** What to tell the worker, or null when all is well. */
+    DmaFaultException fault() {
+        return failure == null ? null : failure.fault(errno, address, length);
     }
 
     /** The message id: unique among messages that can still be answered. */

@@ -23,6 +23,11 @@ import org.virtiobackend.vfiouser.wire.MessageHeader;
 final class Session implements ClientSession, Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(Session.class);
 
+    /** How control waits for workers, which mostly takes microseconds. */
+    private static final int AWAIT_YIELDS = 100;
+
+    private static final long AWAIT_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
     private final int id;
     private final UnixSocket socket;
     private final SessionTimes times;
@@ -66,9 +71,10 @@ final class Session implements ClientSession, Runnable {
         this.thread.setDaemon(true);
         this.output = new SessionOutput(socket, times.sendMillis());
         this.messenger = new DmaMessenger(output, times.dmaMillis());
-        this.input = new SessionInput(socket, output, messenger);
+        this.input = new SessionInput(socket, output);
         messenger.setSessionThread(thread);
         dmaMap.setRemoteMemory(messenger);
+        messenger.setMapped(dmaMap::isRemote);
     }
 
     void start() {
@@ -130,14 +136,20 @@ final class Session implements ClientSession, Runnable {
     @Override
     public void await(BooleanSupplier done) {
         if (Thread.currentThread() != thread) {
-            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(1));
+            LockSupport.parkNanos(AWAIT_NANOS);
             return;
         }
-        long nanos = TimeUnit.MILLISECONDS.toNanos(times.cancelMillis());
-        input.pumpUntil(done, System.nanoTime() + nanos);
-        if (!done.getAsBoolean()) {
-            messenger.cancelWaiting();
-            input.pumpUntil(done, System.nanoTime() + nanos);
+        messenger.hold();
+        try {
+            for (int round = 0; !done.getAsBoolean(); round++) {
+                if (round < AWAIT_YIELDS) {
+                    Thread.yield();
+                } else {
+                    LockSupport.parkNanos(AWAIT_NANOS);
+                }
+            }
+        } finally {
+            messenger.release();
         }
     }
 

@@ -5,10 +5,8 @@ package org.virtiobackend.vfiouser.server;
  *
  * @param sendMillis a client that does not take its replies for so long is lost
  * @param dmaMillis workers wait for the client's memory no longer than this in one access
- * @param cancelMillis workers that control waits for are released after this, because a client may wait for us to answer first:
- *     QEMU never answers in that state
  */
-record SessionTimes(long sendMillis, long dmaMillis, long cancelMillis) {
+record SessionTimes(long sendMillis, long dmaMillis) {
     /** QEMU gives up on us after 5 s. */
-    static final SessionTimes DEFAULT = new SessionTimes(5_000, 5_000, 1_000);
+    static final SessionTimes DEFAULT = new SessionTimes(5_000, 5_000);
 }

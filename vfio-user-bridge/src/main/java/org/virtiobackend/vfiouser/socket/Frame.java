@@ -1,7 +1,6 @@
 package org.virtiobackend.vfiouser.socket;
 
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import java.nio.ByteBuffer;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.vfiouser.wire.MessageHeader;
@@ -97,20 +96,6 @@ public final class Frame {
         }
         fdCount = 0;
         fdsLost = false;
-    }
-
-    /** A frame of its own, with copied bytes and the descriptors moved, for a message that has to wait. */
-    public Frame detach() {
-        ByteBuffer copy = ByteBuffer.allocateDirect(size).order(memory.order());
-        copy.put(0, memory, at, size);
-        Frame detached = new Frame();
-        detached.set(Unpooled.wrappedBuffer(copy), copy, 0, size);
-        for (int i = 0; i < fdCount; i++) {
-            detached.addFd(takeFd(i));
-        }
-        detached.fdsLost = fdsLost;
-        closeFds();
-        return detached;
     }
 
     /** Bytes of the whole message. */

@@ -13,6 +13,8 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import org.virtiobackend.dma.DmaMap;
+import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.Poller;
@@ -36,13 +38,13 @@ public final class TestServer implements AutoCloseable {
     }
 
     TestServer(Path directory, SessionTimes times) throws IOException {
+        this(directory, times, null);
+    }
+
+    /** @param factory null: fake functions, see {@link #function} */
+    TestServer(Path directory, SessionTimes times, PciFunctionFactory factory) throws IOException {
         path = directory.resolve("vfu.sock").toString();
-        PciFunctionFactory factory = (dmaMap, session) -> {
-            FakeFunction function = new FakeFunction(dmaMap, session);
-            functions.add(function);
-            return function;
-        };
-        server = VfioUserServer.listen(path, times, factory, new SessionListener() {
+        server = VfioUserServer.listen(path, times, factory == null ? this::fake : factory, new SessionListener() {
             @Override
             public void connected(ClientSession session) {
                 events.add("connected " + session.id());
@@ -53,6 +55,12 @@ public final class TestServer implements AutoCloseable {
                 events.add("disconnected " + session.id() + ": " + reason);
             }
         });
+    }
+
+    private FakeFunction fake(DmaMap dmaMap, ClientSession session) throws ErrnoException {
+        FakeFunction function = new FakeFunction(dmaMap, session);
+        functions.add(function);
+        return function;
     }
 
     public VfioUserClient client() throws IOException {

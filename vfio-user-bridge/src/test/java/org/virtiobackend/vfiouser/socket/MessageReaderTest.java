@@ -235,19 +235,6 @@ class MessageReaderTest {
         assertTrue(reader.isInsideMessage());
     }
 
-    @Test
-    void detachedFramesLiveOn() throws IOException {
-        SocketPair.send(sockets.left, message(7, 77), files[3].fd());
-        takeNext(7, 77);
-        Frame detached = frame.detach();
-        assertEquals(0, frame.fdCount());
-        send(message(8, 500));
-        takeNext(8, 500);
-        check(detached, 7, 77);
-        assertEquals(1, detached.fdCount());
-        detached.closeFds();
-    }
-
     private void takeHere(int id, int payloadLength) throws IOException {
         assertTrue(reader.take(frame));
         check(frame, id, payloadLength);

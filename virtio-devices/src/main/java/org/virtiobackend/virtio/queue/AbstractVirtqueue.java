@@ -57,7 +57,7 @@ abstract class AbstractVirtqueue implements Virtqueue {
     abstract void detachAreas();
 
     /** Writes a chain, whose buffers are committed, into the ring as used; {@link #ended} follows. */
-    abstract void use(DescriptorChain chain, long length) throws VirtqueueException;
+    abstract void use(DescriptorChain chain, long length);
 
     /** Resolves the addresses for the first time. */
     final void start() throws VirtqueueException {
@@ -65,7 +65,7 @@ abstract class AbstractVirtqueue implements Virtqueue {
         try {
             attachAreas();
         } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("queue " + config.index(), e);
+            throw VirtqueueException.of("queue " + config.index(), e);
         }
     }
 
@@ -108,7 +108,7 @@ abstract class AbstractVirtqueue implements Virtqueue {
         try {
             chain.writableSegments().commit(length);
         } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("buffer", e);
+            throw VirtqueueException.of("buffer", e);
         }
         if (window == null) {
             use(chain, length);

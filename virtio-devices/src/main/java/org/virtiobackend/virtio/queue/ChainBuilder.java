@@ -66,7 +66,7 @@ final class ChainBuilder {
                 space.map(address, length, DmaAccess.READ, chain.readableSegments());
             }
         } catch (DmaFaultException e) {
-            throw fault("buffer", e);
+            throw VirtqueueException.of("buffer", e);
         }
     }
 
@@ -88,7 +88,7 @@ final class ChainBuilder {
         try {
             space.map(address, length, DmaAccess.READ, tableSegments);
         } catch (DmaFaultException e) {
-            throw fault("indirect table", e);
+            throw VirtqueueException.of("indirect table", e);
         }
         if (tableSegments.count() == 1) {
             table = tableSegments.buffer(0);
@@ -107,13 +107,6 @@ final class ChainBuilder {
     void finish(int ringDescriptors) {
         chain.ready(ringDescriptors);
         chain = null;
-    }
-
-    static VirtqueueException fault(String what, DmaFaultException cause) {
-        String reason = what + ": " + cause.getMessage();
-        return cause.isWrongThread()
-                ? VirtqueueException.forWorker(reason)
-                : VirtqueueException.dmaFault(reason, cause.isPeerGone());
     }
 
     private void copyTable() {

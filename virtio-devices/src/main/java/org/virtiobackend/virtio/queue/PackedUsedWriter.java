@@ -23,6 +23,12 @@ final class PackedUsedWriter {
 
     private int batchFlags;
 
+    /** Used descriptors of the batch that a ring behind messages does not have yet: their places, and all behind the address. */
+    private int[] keptAt = {};
+
+    private long[] kept = {};
+    private int keptCount;
+
     /** Where the used descriptor of the open run goes; -1: no run is open. */
     private int runAt = -1;
 
@@ -52,7 +58,7 @@ final class PackedUsedWriter {
      * @param whole that is all of the chain's device-writable part
      * @param descriptors ring descriptors that the chain occupies
      */
-    void add(int id, long length, boolean whole, int descriptors) throws VirtqueueException {
+    void add(int id, long length, boolean whole, int descriptors) {
         if (runAt < 0) {
             runAt = next;
             runFlags = usedFlags(wrap);
@@ -69,20 +75,48 @@ final class PackedUsedWriter {
         }
     }
 
-    private void endRun() throws VirtqueueException {
-        int base = runAt * DESCRIPTOR_SIZE;
+    private void endRun() {
         int flags = runFlags | (runLength > 0 ? VIRTQ_DESC_F_WRITE : 0);
-        desc.putU32(base + DESCRIPTOR_LEN, runLength);
-        desc.putU16(base + DESCRIPTOR_ID, runId);
-        if (batchAt < 0) {
+        boolean first = batchAt < 0;
+        if (first) {
             batchAt = runAt;
             batchFlags = flags;
-            RingIo.flush(desc, base + DESCRIPTOR_LEN, 6);
+        }
+        if (desc.isRemote()) {
+            keep(runAt, runLength | (long) runId << 32 | (long) flags << 48);
         } else {
-            desc.putU16(base + DESCRIPTOR_FLAGS, flags);
-            RingIo.flush(desc, base + DESCRIPTOR_LEN, 8);
+            int base = runAt * DESCRIPTOR_SIZE;
+            desc.putU32(base + DESCRIPTOR_LEN, runLength);
+            desc.putU16(base + DESCRIPTOR_ID, runId);
+            if (!first) {
+                desc.putU16(base + DESCRIPTOR_FLAGS, flags);
+            }
         }
         runAt = -1;
+    }
+
+    /** The copy of the ring is fetched again and again, so it is no place to keep them. */
+    private void keep(int at, long lengthIdFlags) {
+        if (kept.length == 0) {
+            keptAt = new int[size];
+            kept = new long[size];
+        }
+        keptAt[keptCount] = at;
+        kept[keptCount++] = lengthIdFlags;
+    }
+
+    /** All but the flags of the first. Can be done again. */
+    private void bringOut() throws VirtqueueException {
+        for (int i = 0; i < keptCount; i++) {
+            int at = keptAt[i] * DESCRIPTOR_SIZE + DESCRIPTOR_LEN;
+            if (i == 0) {
+                desc.putU32(at, kept[i]);
+                desc.putU16(at + 4, (int) (kept[i] >>> 32));
+            } else {
+                desc.putU64(at, kept[i]);
+            }
+            RingIo.flush(desc, at, i == 0 ? 6 : 8);
+        }
     }
 
     /** Makes everything that was added visible. */
@@ -93,9 +127,11 @@ final class PackedUsedWriter {
         if (batchAt < 0) {
             return;
         }
+        bringOut();
         int at = batchAt * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS;
         desc.putU16Release(at, batchFlags);
-        batchAt = -1;
         RingIo.flush(desc, at, 2);
+        keptCount = 0;
+        batchAt = -1;
     }
 }

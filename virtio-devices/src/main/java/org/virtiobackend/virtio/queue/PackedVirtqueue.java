@@ -146,7 +146,7 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
     }
 
     @Override
-    void use(DescriptorChain chain, long length) throws VirtqueueException {
+    void use(DescriptorChain chain, long length) {
         int count = chain.descriptorCount();
         boolean whole = length == chain.writableSegments().totalBytes();
         used.add(chain.head(), length, whole, count);
@@ -166,9 +166,9 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
             return false;
         }
         int count = Math.min(sinceNotified, size);
-        sinceNotified = 0;
         RingAccess.fullFence();
         RingIo.fetch(driverEvent, 0, EVENT_SIZE);
+        sinceNotified = 0;
         long event = driverEvent.getU32(EVENT_DESC);
         return switch ((int) (event >>> 16) & 3) {
             case RING_EVENT_FLAGS_DISABLE -> false;

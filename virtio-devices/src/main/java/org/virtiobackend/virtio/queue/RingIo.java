@@ -12,7 +12,7 @@ final class RingIo {
             try {
                 area.fetch(offset, length);
             } catch (DmaFaultException e) {
-                throw ChainBuilder.fault("ring", e);
+                throw VirtqueueException.of("ring", e);
             }
         }
     }
@@ -22,7 +22,7 @@ final class RingIo {
             try {
                 area.flush(offset, length);
             } catch (DmaFaultException e) {
-                throw ChainBuilder.fault("ring", e);
+                throw VirtqueueException.of("ring", e);
             }
         }
     }

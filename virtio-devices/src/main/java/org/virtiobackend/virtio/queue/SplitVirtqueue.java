@@ -116,7 +116,7 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
                 desc.fetch(0, descBytes(size));
             }
         } catch (DmaFaultException e) {
-            throw ChainBuilder.fault("ring", e);
+            throw VirtqueueException.of("ring", e);
         }
     }
 
@@ -149,8 +149,8 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
             flushUsed();
         }
         used.putU16Release(IDX, nextUsed);
-        publishedUsed = nextUsed;
         RingIo.flush(used, IDX, 2);
+        publishedUsed = nextUsed;
     }
 
     private void flushUsed() throws VirtqueueException {
@@ -165,19 +165,21 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
 
     @Override
     public boolean driverWantsNotification() throws VirtqueueException {
-        int notified = notifiedUsed;
-        if (publishedUsed == notified) {
+        if (publishedUsed == notifiedUsed) {
             return false;
         }
-        notifiedUsed = publishedUsed;
         RingAccess.fullFence();
+        boolean wanted;
         if (eventIdx) {
             // virtio 1.4 2.7.7.2: only when the index passes used_event
             RingIo.fetch(avail, usedEvent(size), 2);
-            return needEvent(avail.getU16(usedEvent(size)), publishedUsed, notified);
+            wanted = needEvent(avail.getU16(usedEvent(size)), publishedUsed, notifiedUsed);
+        } else {
+            RingIo.fetch(avail, FLAGS, 2);
+            wanted = (avail.getU16(FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
         }
-        RingIo.fetch(avail, FLAGS, 2);
-        return (avail.getU16(FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
+        notifiedUsed = publishedUsed;
+        return wanted;
     }
 
     @Override

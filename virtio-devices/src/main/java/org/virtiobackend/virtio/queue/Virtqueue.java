@@ -28,6 +28,7 @@ public interface Virtqueue {
      * Returns a chain to the driver; it becomes visible with {@link #publishUsed}. The chain object must not be used afterwards.
      *
      * @param written bytes written to the device-writable part, from its start
+     * @throws VirtqueueException the device cannot go on, or {@link VirtqueueException#isNotNow}: call again later
      */
     void addUsed(DescriptorChain chain, long written) throws VirtqueueException;
 
@@ -66,7 +67,7 @@ public interface Virtqueue {
 
     /**
      * Attaches the ring areas again after the mappings behind the {@link org.virtiobackend.dma.DmaSpace} changed. No chain may be
-     * in flight.
+     * in flight but those that {@link #addUsed} could not take yet.
      *
      * @return false when an area is not mapped now: the queue is idle until the next call
      */

@@ -1,5 +1,7 @@
 package org.virtiobackend.virtio.queue;
 
+import org.virtiobackend.dma.DmaFaultException;
+
 /** A virtqueue that breaks the rules of chapter 2. The device cannot go on with it. No stack trace: a driver can cause many. */
 public final class VirtqueueException extends Exception {
     private static final long serialVersionUID = 1L;
@@ -8,6 +10,7 @@ public final class VirtqueueException extends Exception {
         BROKEN_RULE,
         DMA_FAULT,
         PEER_GONE,
+        NOT_NOW,
         FOR_WORKER
     }
 
@@ -23,18 +26,19 @@ public final class VirtqueueException extends Exception {
         this.kind = kind;
     }
 
-    /**
-     * An address that the device cannot reach.
-     *
-     * @param peerGone because the client is no longer there, or has no answer for us; otherwise it may not touch it
-     */
-    static VirtqueueException dmaFault(String reason, boolean peerGone) {
-        return new VirtqueueException(reason, peerGone ? Kind.PEER_GONE : Kind.DMA_FAULT);
+    /** What became of an access to memory, as the fault says. */
+    static VirtqueueException of(String what, DmaFaultException fault) {
+        return new VirtqueueException(what + ": " + fault.getMessage(), kindOf(fault));
     }
 
-    /** Nothing is wrong, but only the worker can wait for the memory that is needed; the chain stays available. */
-    static VirtqueueException forWorker(String reason) {
-        return new VirtqueueException(reason, Kind.FOR_WORKER);
+    private static Kind kindOf(DmaFaultException fault) {
+        if (fault.isWrongThread()) {
+            return Kind.FOR_WORKER;
+        }
+        if (fault.isNotNow()) {
+            return Kind.NOT_NOW;
+        }
+        return fault.isPeerGone() ? Kind.PEER_GONE : Kind.DMA_FAULT;
     }
 
     /** Whether the driver named memory that the device may not touch. */
@@ -42,9 +46,17 @@ public final class VirtqueueException extends Exception {
         return kind == Kind.DMA_FAULT;
     }
 
-    /** Whether nobody did anything wrong: the client that has the memory is no longer there, or has no answer for us. */
+    /** Whether nobody did anything wrong: the client that has the memory is no longer there. */
     public boolean isPeerGone() {
         return kind == Kind.PEER_GONE;
+    }
+
+    /**
+     * Whether the same call has to be made again after the next {@link Virtqueue#reattach}: the memory cannot be reached now. Nothing
+     * was lost: a chain that was to be polled is still available, one that was to be added is not added.
+     */
+    public boolean isNotNow() {
+        return kind == Kind.NOT_NOW;
     }
 
     /** Whether the same poll would do on the queue's worker, instead of a thread that cannot wait. */

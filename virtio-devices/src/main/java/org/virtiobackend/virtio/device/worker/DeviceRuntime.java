@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -248,7 +249,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     /** As {@link #pause} without waiting: {@link #isQuiet} tells when. */
     public void beginPause() {
         paused = true;
-        forEach(task -> task.requests().quiet(true));
+        forEach(task -> task.requests().quiet());
     }
 
     /** Whether every queue has met the last request: all chains are back, and nothing old is in use. */
@@ -265,11 +266,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
     /** Queues that lost their rings look for them again; returns at once. */
     @Override
     public void memoryAdded() {
-        forEach(task -> {
-            if (task.requests().mayMissMemory()) {
-                task.requests().quiet(paused);
-            }
-        });
+        forEach(QueueTask::memoryAdded);
     }
 
     /** Takes no more chains; the runtime is stopped when those in flight are back. */
@@ -284,7 +281,7 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
 
     public void awaitStopped() {
         beginStop();
-        rendezvous.await(this::isStopped);
+        await(this::isStopped);
         forEach(task -> task.worker().forget());
         for (int i = 0; i < tasks.length(); i++) {
             tasks.set(i, null);
@@ -311,10 +308,11 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
             return false;
         }
         task.requests().stop();
-        rendezvous.await(task.requests()::isStopped);
+        await(task.requests()::isStopped);
         task.worker().forget();
         tasks.set(queue, null);
         configs[queue] = null;
+        forEach(other -> other.requests().memoryBack());
         return true;
     }
 
@@ -362,9 +360,18 @@ public final class DeviceRuntime implements DeviceContext, DmaUser {
                 : new SplitVirtqueue(config, features, spaces.get(), task);
     }
 
+    /** None goes on before all have let go: until then a worker gets nowhere with memory behind messages. */
     private void quiesce() {
-        forEach(task -> task.requests().quiet(paused));
-        rendezvous.await(this::isQuiet);
+        forEach(task -> task.requests().quiet());
+        await(this::isQuiet);
+        if (!paused) {
+            forEach(task -> task.requests().goOn());
+        }
+    }
+
+    private void await(BooleanSupplier done) {
+        forEach(task -> task.requests().hurry());
+        rendezvous.await(done);
     }
 
     private void forEach(Consumer<QueueTask> action) {

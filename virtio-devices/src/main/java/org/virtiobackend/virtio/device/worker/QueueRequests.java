@@ -9,10 +9,14 @@ final class QueueRequests {
 
     /** Counts what control wants: each request makes the queue let go of all memory and look at the mappings again. */
     private volatile int request;
+    /** See {@link #hurry}. */
+    private volatile boolean urgent;
     /** Serve nothing after the present request is met. */
     private volatile boolean paused;
     /** End instead of going on. */
     private volatile boolean stopping;
+    /** Memory that could not be reached may be reached now. */
+    private volatile boolean memoryBack;
 
     /** The last request that was looked at, met or not; the worker's alone. */
     private int seen;
@@ -29,15 +33,27 @@ final class QueueRequests {
 
     // ---- control
 
-    /** Asks the queue to let go of memory and then to go on, or to serve nothing; {@link #isQuiet} tells when it has. */
-    void quiet(boolean pause) {
-        paused = pause;
+    /** Asks the queue to let go of memory and to serve nothing; {@link #isQuiet} tells when it has. */
+    void quiet() {
+        paused = true;
         ask();
+    }
+
+    /** Ends what {@link #quiet} began. */
+    void goOn() {
+        paused = false;
+        memoryBack();
     }
 
     /** How a queue starts that nobody runs yet. */
     void startPaused(boolean pause) {
         paused = pause;
+    }
+
+    /** Asks the queue to look for memory that it lacks; waits for nothing. */
+    void lookAgain() {
+        memoryBack = true;
+        ask();
     }
 
     /** Asks the queue to end once its chains are back. */
@@ -51,6 +67,14 @@ final class QueueRequests {
         worker.wake();
     }
 
+    /** Control does nothing else before the request is met, nor does perhaps the client. */
+    void hurry() {
+        if (request != answered) {
+            urgent = true;
+            worker.wakeFromWait();
+        }
+    }
+
     boolean isQuiet() {
         return stopped || answered == request;
     }
@@ -59,16 +83,30 @@ final class QueueRequests {
         return stopped;
     }
 
-    /** Whether memory that was just mapped may be what the queue lacks, or it is looking for it right now. */
-    boolean mayMissMemory() {
-        return !isQuiet() || detached && !stopped;
+    /**
+     * Whether memory that was just mapped may be what the queue lacks, or it is looking for it right now.
+     *
+     * @param keeping whether finished chains wait for theirs
+     */
+    boolean mayMissMemory(boolean keeping) {
+        return !isQuiet() || (detached || keeping) && !stopped;
     }
 
     // ---- any thread
 
+    /** Nobody is waited for any more, so memory behind messages can be reached again. */
+    void memoryBack() {
+        memoryBack = true;
+        worker.wake();
+    }
+
     /** Nothing is asked for, and the queue is to be served. */
     boolean allowServing() {
         return request == answered && !paused && !stopped;
+    }
+
+    boolean areUrgent() {
+        return urgent;
     }
 
     // ---- the worker
@@ -85,6 +123,24 @@ final class QueueRequests {
     boolean areDue(boolean chainsOut) {
         int wanted = request;
         return wanted != answered && !(chainsOut && wanted == seen);
+    }
+
+    boolean isMemoryBack() {
+        return memoryBack;
+    }
+
+    /** Whether kept chains are to be tried once more; once for each time that it was said. */
+    boolean takeMemoryBack() {
+        if (!memoryBack) {
+            return false;
+        }
+        memoryBack = false;
+        return true;
+    }
+
+    /** It may have come before control could see that it is missed. */
+    void tryMemoryOnceMore() {
+        memoryBack = true;
     }
 
     void look(int wanted) {
@@ -104,6 +160,7 @@ final class QueueRequests {
     }
 
     void met(int wanted) {
+        urgent = false; // before control can ask again
         answered = wanted;
     }
 }

@@ -25,6 +25,7 @@ final class QueueTask implements ChainCompletion {
     private final WakeUp[] wakeOn;
     private final QueueStatistics statistics;
     private final UsedNotification notification;
+    private final UsedBuffers used;
     private final LentQueue lent;
     private final QueueRequests requests = new QueueRequests();
     /** See {@link QueueHandler#awaitsNotification}. */
@@ -35,7 +36,6 @@ final class QueueTask implements ChainCompletion {
     private Virtqueue queue;
     private Worker worker;
     private int deferred;
-    private boolean usedAdded;
     private boolean kicksOn = true;
 
     private volatile boolean dead;
@@ -52,14 +52,16 @@ final class QueueTask implements ChainCompletion {
         this.wakeOn = wakeOn;
         this.statistics = statistics;
         this.notification = new UsedNotification(index, statistics);
+        this.used = new UsedBuffers(statistics, notification, runtime.events());
         this.lent = new LentQueue(this, runtime);
         this.awaitsNotification = handler.awaitsNotification();
     }
 
     void bind(Virtqueue newQueue, Worker newWorker) {
         queue = newQueue;
-        worker = newWorker;
+        used.bind(newQueue);
         requests.bind(newWorker);
+        worker = newWorker;
     }
 
     int index() {
@@ -104,13 +106,29 @@ final class QueueTask implements ChainCompletion {
         return requests;
     }
 
+    /** Memory was mapped: looks for it if that may be what the queue lacks; control only. */
+    void memoryAdded() {
+        if (requests.mayMissMemory(used.isKeeping())) {
+            requests.lookAgain();
+        }
+    }
+
+    /** Whether control does nothing but wait for what can be done now; the worker. */
+    boolean isAwaited() {
+        return requests.areUrgent() && requests.areDue(deferred > 0 && completed.isEmpty());
+    }
+
     @Override
     public void completed(DescriptorChain chain) {
         if (!chain.isDeferred()) {
             finish(chain);
         } else {
             completed.push(chain);
-            worker.wake();
+            if (requests.areUrgent()) {
+                worker.wakeFromWait();
+            } else {
+                worker.wake();
+            }
         }
     }
 
@@ -133,8 +151,8 @@ final class QueueTask implements ChainCompletion {
     void drainAndPublish(int budget) {
         try {
             drain(budget);
-            if (usedAdded) {
-                publish();
+            if (!dead) {
+                used.show();
             }
         } catch (Throwable t) {
             failed(t);
@@ -160,21 +178,22 @@ final class QueueTask implements ChainCompletion {
         try {
             int wanted = requests.newest();
             int work = takeCompleted();
+            if (!requests.areMetUpTo(wanted)) {
+                return work + settle(wanted);
+            }
+            if (!isServing()) {
+                return work;
+            }
+            if (requests.takeMemoryBack()) {
+                work += used.addKept();
+            }
             if (work > 0 && queue.isHeldBack()) {
                 kicked = true;
             }
-            if (!requests.areMetUpTo(wanted)) {
-                work += settle(wanted);
-            } else if (isServing() && (kicked || !isLookedAtWhenKicked())) {
+            if (kicked || !isLookedAtWhenKicked()) {
                 work += drain(BUDGET);
             }
-            if (usedAdded) {
-                publish();
-            } else if (!dead && notification.isDue()) {
-                notifyDriver();
-                work++;
-            }
-            return work;
+            return dead ? work : work + used.show();
         } catch (Throwable t) {
             failed(t);
             return 1;
@@ -199,6 +218,8 @@ final class QueueTask implements ChainCompletion {
         if (t instanceof VirtqueueException e && e.isForWorker()) {
             workerOnly = true;
             kicked = true;
+        } else if (t instanceof VirtqueueException e && e.isNotNow()) {
+            kicked = true; // control is about to ask for something, and after that it goes on
         } else {
             fail(t);
         }
@@ -254,32 +275,14 @@ final class QueueTask implements ChainCompletion {
             return;
         }
         try {
-            long written = chain.written();
-            statistics.requests++;
-            statistics.bytesRead += chain.readable().segments().totalBytes();
-            statistics.bytesWritten += written;
-            queue.addUsed(chain, written);
-            usedAdded = true;
-            notification.bufferAdded();
+            boolean lacked = used.isKeeping();
+            used.add(chain);
+            if (used.isKeeping() && !lacked) {
+                requests.tryMemoryOnceMore();
+            }
         } catch (VirtqueueException e) {
             fail(e);
         }
-    }
-
-    private void publish() throws VirtqueueException {
-        usedAdded = false;
-        if (dead) {
-            return;
-        }
-        queue.publishUsed();
-        notification.published();
-        if (notification.isDue()) {
-            notifyDriver();
-        }
-    }
-
-    private void notifyDriver() throws VirtqueueException {
-        notification.send(queue, runtime.events());
     }
 
     /** How long until a notification that is held back is due, ns; at most this. */
@@ -289,13 +292,10 @@ final class QueueTask implements ChainCompletion {
 
     /** Meets a request of control once nothing is out; polls nothing new until then. */
     private int settle(int wanted) throws VirtqueueException {
-        if (usedAdded) {
-            publish();
-        }
-        if (notification.isHeld() && !dead) {
-            notifyDriver();
-        }
         requests.look(wanted);
+        if (!dead) {
+            used.showAll();
+        }
         if (deferred > 0) {
             handler.letGo();
             return 0;
@@ -304,7 +304,9 @@ final class QueueTask implements ChainCompletion {
             worker.remove(this);
             requests.stopped();
         } else if (!dead) {
-            requests.reattached(queue.reattach());
+            boolean isThere = queue.reattach();
+            requests.reattached(isThere);
+            used.reattached(isThere);
             workerOnly = false;
             kicked = true;
         }
@@ -315,7 +317,6 @@ final class QueueTask implements ChainCompletion {
 
     private void fail(Throwable cause) {
         dead = true;
-        usedAdded = false;
         runtime.fail(cause);
     }
 
@@ -342,7 +343,7 @@ final class QueueTask implements ChainCompletion {
         try {
             queue.suppressKicks();
         } catch (Throwable t) {
-            fail(t);
+            failed(t);
         }
     }
 
@@ -362,8 +363,8 @@ final class QueueTask implements ChainCompletion {
             }
             return more;
         } catch (Throwable t) {
-            fail(t);
-            return false;
+            failed(t);
+            return true;
         }
     }
 
@@ -374,7 +375,9 @@ final class QueueTask implements ChainCompletion {
 
     /** A last look before sleeping, after the worker has said that it sleeps. */
     boolean hasPending() {
-        return !completed.isEmpty() || requests.areDue(deferred > 0) || kicked && isServing();
+        return !completed.isEmpty()
+                || requests.areDue(deferred > 0)
+                || (kicked || requests.isMemoryBack()) && isServing();
     }
 
     boolean isServing() {

@@ -3,8 +3,8 @@ package org.virtiobackend.virtio.device.worker;
 import java.util.function.BooleanSupplier;
 
 /**
- * Waiting that keeps the way to the client open. With message-mode DMA a worker may need an answer that only the waiting control
- * thread can receive.
+ * Waiting of a control thread that workers may be waiting for: one that brings the answers to DMA messages sends them back first, so that
+ * they get on with what control waits for.
  */
 @FunctionalInterface
 public interface QuiesceWaiter {

@@ -59,8 +59,9 @@ final class UsedNotification {
     }
 
     void send(Virtqueue queue, DeviceEvents events) throws VirtqueueException {
+        boolean wanted = queue.driverWantsNotification();
         held = 0;
-        if (queue.driverWantsNotification()) {
+        if (wanted) {
             statistics.notifications++;
             events.usedBufferNotification(index);
         }

@@ -4,43 +4,39 @@ import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.virtiobackend.dma.RemoteMemory;
 import org.virtiobackend.posix.ErrnoException;
-import org.virtiobackend.posix.EventFd;
-import org.virtiobackend.posix.Poller;
 import org.virtiobackend.posix.RunDelay;
 import org.virtiobackend.posix.Scheduling;
-import org.virtiobackend.virtio.device.WakeUp;
 
 /** A thread that owns queues, of one device or of many: serves them in turn, polls a while when idle, then sleeps. */
 final class Worker implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(Worker.class);
     private static final int CLOCK_EVERY = 16;
-    private static final long FOREVER = Long.MAX_VALUE;
     /** Waits after which it looks how long it had to wait for a processor at the end of each, and how long is too long. */
     private static final int DELAY_EVERY = 64;
 
     private static final long CROWDED_NANOS = 10_000;
 
-    private final EventFd wake;
-    private final Poller poller = new Poller(8);
+    private final WaitSet waitSet = new WaitSet();
     private final IdleStrategy idle;
     private final NapPolicy naps = new NapPolicy();
     private final Turn turn = new Turn();
     private final Thread thread;
     private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
     private QueueTask[] tasks = {};
-    /** Whose descriptors the last poll waited for, in its order. */
-    private QueueTask[] wakeTasks = new QueueTask[8];
-
-    private int wakeCount;
     /** Chains taken since the last nap; belongs to whose turn it is, as does the next. */
     private int arrived;
 
     private long idleSince;
     /** The last borrower has woken the worker. */
     private boolean handedOver;
+
+    /** Waits for memory behind messages were cut short, perhaps those of other queues than the one that was wanted. */
+    private boolean gaveWay;
 
     private int waits;
     private long delayBefore;
@@ -52,10 +48,27 @@ final class Worker implements Runnable {
     private final AtomicInteger load = new AtomicInteger();
 
     Worker(String name, IdleStrategy idle) throws ErrnoException {
-        this.wake = EventFd.create();
         this.idle = idle;
-        this.thread = new Thread(this, name);
+        this.thread = new WaitingThread(name);
         this.thread.setDaemon(true);
+    }
+
+    /** The thread, as memory behind messages sees it. */
+    private final class WaitingThread extends Thread implements RemoteMemory.Waiter {
+        WaitingThread(String name) {
+            super(Worker.this, name);
+        }
+
+        @Override
+        public boolean isWanted() {
+            for (QueueTask task : tasks) {
+                if (task.isAwaited()) {
+                    gaveWay = true;
+                    return true;
+                }
+            }
+            return false;
+        }
     }
 
     void start() {
@@ -99,14 +112,20 @@ final class Worker implements Runnable {
     /** Makes it look at its queues and mailbox; any thread, cheap while it is awake. */
     void wake() {
         if (turn.isAway()) {
-            wake.signal();
+            waitSet.signal();
         }
+    }
+
+    /** Makes it look at its queues even if it waits for memory behind messages. */
+    void wakeFromWait() {
+        wake();
+        LockSupport.unpark(thread);
     }
 
     /** As {@link #wake}, for something that it finds at the end of a nap as well. */
     void wakeFromSleep() {
         if (turn.isDeaf()) {
-            wake.signal();
+            waitSet.signal();
         }
     }
 
@@ -147,7 +166,7 @@ final class Worker implements Runnable {
         handedOver = takeOver;
         turn.giveBack(thread);
         if (takeOver) {
-            wake.signal();
+            waitSet.signal();
         }
     }
 
@@ -158,13 +177,13 @@ final class Worker implements Runnable {
 
     void close() {
         closing = true;
-        wake.signal();
+        waitSet.signal();
         try {
             thread.join();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        wake.close();
+        waitSet.close();
     }
 
     @Override
@@ -201,6 +220,12 @@ final class Worker implements Runnable {
     private void serve() throws ErrnoException {
         if (mail) {
             takeMail();
+        }
+        if (gaveWay) {
+            gaveWay = false;
+            for (QueueTask task : tasks) {
+                task.requests().memoryBack();
+            }
         }
         if (runTasks() > 0) {
             return;
@@ -293,7 +318,7 @@ final class Worker implements Runnable {
     /** Waits a little with notifications off, see {@link NapPolicy}. */
     private void nap() throws ErrnoException {
         long limit = Math.min(naps.nanos(), due());
-        watch(false);
+        waitSet.watch(tasks, false);
         turn.nap();
         if (mail || closing || anyPending()) {
             turn.take();
@@ -311,7 +336,7 @@ final class Worker implements Runnable {
             more |= !task.isRemote() && task.enableKicks();
         }
         long limit = due();
-        watch(true);
+        waitSet.watch(tasks, true);
         idleSince = System.nanoTime();
         turn.sleep();
         if (more || mail || closing || anyPending()) {
@@ -327,62 +352,22 @@ final class Worker implements Runnable {
 
     /** How long until a notification that was held back has to be sent, ns, or for ever. */
     private long due() {
-        long due = FOREVER;
+        long due = WaitSet.FOREVER;
         for (QueueTask task : tasks) {
             due = task.dueNanos(due);
         }
         return due;
     }
 
-    /**
-     * Says what to wait for. Before the turn is given away, as a borrower may arm others.
-     *
-     * @param descriptors whether those that handlers have armed end the wait; a nap looks by itself when it is over
-     */
-    private void watch(boolean descriptors) {
-        poller.clear();
-        wakeCount = 0;
-        poller.add(wake.fd(), Poller.POLLIN);
-        for (QueueTask task : tasks) {
-            if (descriptors && task.isServing()) {
-                arm(task);
-            }
-        }
-    }
-
-    /** Waits for what was said to {@link #watch} or the end of the time, with the turn given away. */
+    /** Waits for what was said to {@link WaitSet#watch} or the end of the time, with the turn given away. */
     private void await(long nanos) throws ErrnoException {
         try {
-            if (nanos == FOREVER) {
-                poller.poll(-1);
-            } else {
-                poller.pollNanos(Math.max(0, nanos));
-            }
+            waitSet.await(nanos);
         } finally {
             turn.take();
         }
         waits++;
-        wake.drain();
-        tellWoken();
-    }
-
-    private void arm(QueueTask task) {
-        for (WakeUp wakeUp : task.wakeOn()) {
-            if (wakeUp.isArmed()) {
-                wakeTasks = wakeCount < wakeTasks.length ? wakeTasks : Arrays.copyOf(wakeTasks, 2 * wakeCount);
-                wakeTasks[wakeCount++] = task;
-                poller.add(wakeUp.fd(), wakeUp.events());
-            }
-        }
-    }
-
-    private void tellWoken() {
-        for (int i = 0; i < wakeCount; i++) {
-            if (poller.events(i + 1) != 0) {
-                wakeTasks[i].woken();
-            }
-            wakeTasks[i] = null;
-        }
+        waitSet.tell();
     }
 
     private boolean anyPending() {
