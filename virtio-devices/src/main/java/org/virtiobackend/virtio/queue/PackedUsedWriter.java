@@ -28,6 +28,8 @@ final class PackedUsedWriter {
 
     private long[] kept = {};
     private int keptCount;
+    /** So many of them were sent, and whether they have arrived is not known. */
+    private int unsure;
 
     /** Where the used descriptor of the open run goes; -1: no run is open. */
     private int runAt = -1;
@@ -119,7 +121,7 @@ final class PackedUsedWriter {
         }
     }
 
-    /** Makes everything that was added visible. */
+    /** Makes everything that was added visible. Can be done again when the ring could not be reached. */
     void publish() throws VirtqueueException {
         if (runAt >= 0) {
             endRun();
@@ -127,11 +129,39 @@ final class PackedUsedWriter {
         if (batchAt < 0) {
             return;
         }
+        if (unsure > 0 && hasArrived()) {
+            dropArrived();
+        }
+        if (batchAt >= 0) {
+            show();
+        }
+        unsure = 0;
+        keptCount = 0;
+        batchAt = -1;
+    }
+
+    private void show() throws VirtqueueException {
         bringOut();
         int at = batchAt * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS;
         desc.putU16Release(at, batchFlags);
+        unsure = keptCount;
         RingIo.flush(desc, at, 2);
-        keptCount = 0;
-        batchAt = -1;
+    }
+
+    /** Whether the driver's flags are gone from the first place. Then it may have used the places again, and nothing may go there once more. */
+    private boolean hasArrived() throws VirtqueueException {
+        int at = batchAt * DESCRIPTOR_SIZE + DESCRIPTOR_FLAGS;
+        RingIo.fetch(desc, at, 2);
+        return !isAvailable(desc.getU16(at), (batchFlags & VIRTQ_DESC_F_USED) != 0);
+    }
+
+    /** What was added since then is a batch of its own. */
+    private void dropArrived() {
+        keptCount -= unsure;
+        System.arraycopy(kept, unsure, kept, 0, keptCount);
+        System.arraycopy(keptAt, unsure, keptAt, 0, keptCount);
+        unsure = 0;
+        batchAt = keptCount > 0 ? keptAt[0] : -1;
+        batchFlags = (int) (kept[0] >>> 48);
     }
 }

@@ -307,6 +307,9 @@ final class QueueTask implements ChainCompletion {
             boolean isThere = queue.reattach();
             requests.reattached(isThere);
             used.reattached(isThere);
+            if (used.isKeeping()) {
+                requests.tryMemoryOnceMore(); // what said that memory is back may have been taken before the rings were
+            }
             workerOnly = false;
             kicked = true;
         }

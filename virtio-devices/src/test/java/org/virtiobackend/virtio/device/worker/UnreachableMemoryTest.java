@@ -41,6 +41,7 @@ class UnreachableMemoryTest implements DeviceEvents {
     /** More than a batch takes. */
     private static final int MOST_ACCESSES = 40;
 
+    private static final int BUSY_ROUNDS = 400;
     private static final int BATCH = 5;
     private static final int LENGTH = 48;
 
@@ -57,6 +58,7 @@ class UnreachableMemoryTest implements DeviceEvents {
     private DmaBuffer[][] out;
     private WorkerPool pool;
     private DeviceRuntime runtime;
+    private long pollMicros;
     private byte round;
     private int used;
 
@@ -101,7 +103,7 @@ class UnreachableMemoryTest implements DeviceEvents {
             out[i] = new DmaBuffer[] {memory.allocate(LENGTH, 16)};
             in[i] = new DmaBuffer[] {(i % 2 == 0 ? memory : data).allocate(LENGTH, 16)};
         }
-        pool = new WorkerPool(1, 0);
+        pool = new WorkerPool(1, pollMicros);
         runtime = DeviceRuntime.start(device, features, new QueueConfig[] {config, null}, dmaMap::newSpace, pool, this);
         runtime.setQuiesceWaiter(messages::await);
         dmaMap.setUser(runtime);
@@ -170,13 +172,20 @@ class UnreachableMemoryTest implements DeviceEvents {
                 VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER
             })
     void eachAccessMayBeTheOneThatHasToBeMadeAgain(long features) throws Exception {
-        strikeAtEachAccess(features, () -> runtime.refreshMemory());
+        strikeAtEachAccess(features, false, () -> runtime.refreshMemory());
+    }
+
+    /** The answer is lost, not the message: a driver that sees used buffers goes on and uses their places in the ring again. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER})
+    void eachAccessMayArriveThoughNobodyKnows(long features) throws Exception {
+        strikeAtEachAccess(features, true, () -> runtime.refreshMemory());
     }
 
     @ParameterizedTest
     @ValueSource(longs = {0, VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER})
     void ringsMayGoAndComeBackAtEachAccess(long features) throws Exception {
-        strikeAtEachAccess(features, () -> {
+        strikeAtEachAccess(features, false, () -> {
             dmaMap.unmap(BASE, BYTES);
             runtime.kick(0);
             runtime.refreshMemory();
@@ -188,8 +197,9 @@ class UnreachableMemoryTest implements DeviceEvents {
         void run() throws Exception;
     }
 
-    private void strikeAtEachAccess(long features, Strike strike) throws Exception {
+    private void strikeAtEachAccess(long features, boolean arrives, Strike strike) throws Exception {
         start(features);
+        messages.arrives = arrives;
         for (boolean deferred : new boolean[] {false, true}) {
             device.deferWork = deferred;
             int struck = 0;
@@ -198,6 +208,10 @@ class UnreachableMemoryTest implements DeviceEvents {
                 messages.closeAt(nth);
                 submitBatch();
                 await("the nth access or the end", () -> messages.isClosed() || takeUsed() == BATCH);
+                if (messages.isClosed() && takeUsed() == BATCH) {
+                    awaitBatch();
+                    submitBatch();
+                }
                 struck += messages.open() ? 1 : 0;
                 strike.run();
                 awaitBatch();
@@ -257,6 +271,24 @@ class UnreachableMemoryTest implements DeviceEvents {
         assertFalse(failure.isDone());
     }
 
+    /** The queue looks for its rings at the moment at which it is told that memory is there. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, VIRTIO_F_RING_PACKED})
+    void finishedRequestsComeBackHoweverBusyTheWorkerIs(long features) throws Exception {
+        pollMicros = -1;
+        start(features);
+        device.deferWork = true;
+        for (int i = 0; i < BUSY_ROUNDS; i++) {
+            messages.closeAt(BATCH * 2 + i % BATCH);
+            submitBatch();
+            await("an access or the end", () -> messages.isClosed() || takeUsed() == BATCH);
+            messages.open();
+            dmaMap.unmap(BASE, BYTES);
+            dmaMap.map(BASE, BYTES, true, true, null, 0);
+            awaitBatch();
+        }
+    }
+
     /** A peer that can be out of reach: what a session does while it waits for workers. */
     private static final class Messages implements RemoteMemory {
         private final DmaSpace space;
@@ -268,6 +300,8 @@ class UnreachableMemoryTest implements DeviceEvents {
         private volatile long going = Long.MAX_VALUE;
 
         private volatile boolean reached;
+        /** The access that closes is carried out. */
+        private volatile boolean arrives;
 
         Messages(DmaMap peer) {
             space = peer.newSpace();
@@ -324,10 +358,20 @@ class UnreachableMemoryTest implements DeviceEvents {
 
         private synchronized void copy(long address, ByteBuffer own, int offset, int length, boolean out)
                 throws DmaFaultException {
-            closed |= --left <= 0;
-            if (closed || !isMapped(address, length, out ? DmaAccess.WRITE : DmaAccess.READ)) {
+            boolean last = --left == 0;
+            boolean there = isMapped(address, length, out ? DmaAccess.WRITE : DmaAccess.READ);
+            if (last && arrives && there) {
+                carryOut(address, own, offset, length, out);
+            }
+            closed |= last;
+            if (closed || !there) {
                 throw DmaFaultException.notNow("not now", address, length);
             }
+            carryOut(address, own, offset, length, out);
+        }
+
+        private void carryOut(long address, ByteBuffer own, int offset, int length, boolean out)
+                throws DmaFaultException {
             SegmentList segments = new SegmentList();
             space.map(address, length, out ? DmaAccess.WRITE : DmaAccess.READ, segments);
             if (out) {
