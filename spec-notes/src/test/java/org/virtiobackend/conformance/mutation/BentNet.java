@@ -326,6 +326,11 @@ class BentNet extends NetUnderTest {
         }
 
         @Override
+        public boolean driverStillWantsNotification() throws VirtqueueException {
+            return real.driverStillWantsNotification();
+        }
+
+        @Override
         public void suppressKicks() throws VirtqueueException {
             real.suppressKicks();
         }

@@ -90,6 +90,12 @@ final class TransmitHandler implements QueueHandler {
         return device.dump() == null;
     }
 
+    /** The frames are sent; what is left to the driver is to free them. */
+    @Override
+    public boolean mayNotifyLate() {
+        return true;
+    }
+
     private void waitForRoom() {
         Fd fd = channel.writable();
         if (fd != null) {

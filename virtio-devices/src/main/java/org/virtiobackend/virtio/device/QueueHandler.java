@@ -58,4 +58,12 @@ public interface QueueHandler {
     default boolean isPrompt() {
         return false;
     }
+
+    /**
+     * Whether the driver has nothing to do after a completed chain but to take its memory back, so that it may be told a little later.
+     * Linux does that anyway whenever it makes another chain available, and then wants no notification of it.
+     */
+    default boolean mayNotifyLate() {
+        return false;
+    }
 }

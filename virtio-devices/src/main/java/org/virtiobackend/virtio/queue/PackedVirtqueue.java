@@ -162,13 +162,25 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
 
     @Override
     public boolean driverWantsNotification() throws VirtqueueException {
+        boolean wants = wantsNotification();
+        sinceNotified = 0;
+        return wants;
+    }
+
+    @Override
+    public boolean driverStillWantsNotification() throws VirtqueueException {
+        boolean wants = wantsNotification();
+        sinceNotified = wants ? sinceNotified : 0;
+        return wants;
+    }
+
+    private boolean wantsNotification() throws VirtqueueException {
         if (sinceNotified == 0) {
             return false;
         }
         int count = Math.min(sinceNotified, size);
         RingAccess.fullFence();
         RingIo.fetch(driverEvent, 0, EVENT_SIZE);
-        sinceNotified = 0;
         long event = driverEvent.getU32(EVENT_DESC);
         return switch ((int) (event >>> 16) & 3) {
             case RING_EVENT_FLAGS_DISABLE -> false;

@@ -165,21 +165,30 @@ public final class SplitVirtqueue extends AbstractVirtqueue {
 
     @Override
     public boolean driverWantsNotification() throws VirtqueueException {
+        boolean wants = wantsNotification();
+        notifiedUsed = publishedUsed;
+        return wants;
+    }
+
+    @Override
+    public boolean driverStillWantsNotification() throws VirtqueueException {
+        boolean wants = wantsNotification();
+        notifiedUsed = wants ? notifiedUsed : publishedUsed;
+        return wants;
+    }
+
+    private boolean wantsNotification() throws VirtqueueException {
         if (publishedUsed == notifiedUsed) {
             return false;
         }
         RingAccess.fullFence();
-        boolean wanted;
         if (eventIdx) {
             // virtio 1.4 2.7.7.2: only when the index passes used_event
             RingIo.fetch(avail, usedEvent(size), 2);
-            wanted = needEvent(avail.getU16(usedEvent(size)), publishedUsed, notifiedUsed);
-        } else {
-            RingIo.fetch(avail, FLAGS, 2);
-            wanted = (avail.getU16(FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
+            return needEvent(avail.getU16(usedEvent(size)), publishedUsed, notifiedUsed);
         }
-        notifiedUsed = publishedUsed;
-        return wanted;
+        RingIo.fetch(avail, FLAGS, 2);
+        return (avail.getU16(FLAGS) & VIRTQ_AVAIL_F_NO_INTERRUPT) == 0;
     }
 
     @Override

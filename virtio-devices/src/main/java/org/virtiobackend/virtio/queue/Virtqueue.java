@@ -38,6 +38,9 @@ public interface Virtqueue {
     /** Whether the driver wants a used buffer notification for what was published since it was last asked. */
     boolean driverWantsNotification() throws VirtqueueException;
 
+    /** As {@link #driverWantsNotification}, but with true it counts as not asked. */
+    boolean driverStillWantsNotification() throws VirtqueueException;
+
     /** Tells the driver that it need not notify: somebody is polling. */
     void suppressKicks() throws VirtqueueException;
 

@@ -51,7 +51,7 @@ final class QueueTask implements ChainCompletion {
         this.handler = handler;
         this.wakeOn = wakeOn;
         this.statistics = statistics;
-        this.notification = new UsedNotification(index, statistics);
+        this.notification = new UsedNotification(index, statistics, System::nanoTime);
         this.used = new UsedBuffers(statistics, notification, runtime.events());
         this.lent = new LentQueue(this, runtime);
         this.awaitsNotification = handler.awaitsNotification();
@@ -60,6 +60,9 @@ final class QueueTask implements ChainCompletion {
     void bind(Virtqueue newQueue, Worker newWorker) {
         queue = newQueue;
         used.bind(newQueue);
+        if (handler.mayNotifyLate()) {
+            notification.allowLate(newQueue.size());
+        }
         requests.bind(newWorker);
         worker = newWorker;
     }
@@ -152,7 +155,7 @@ final class QueueTask implements ChainCompletion {
         try {
             drain(budget);
             if (!dead) {
-                used.show();
+                used.show(worker.looksAgain());
             }
         } catch (Throwable t) {
             failed(t);
@@ -193,7 +196,7 @@ final class QueueTask implements ChainCompletion {
             if (kicked || !isLookedAtWhenKicked()) {
                 work += drain(BUDGET);
             }
-            return dead ? work : work + used.show();
+            return dead ? work : work + used.show(true);
         } catch (Throwable t) {
             failed(t);
             return 1;

@@ -44,6 +44,7 @@ final class UsedBuffers {
             keep(chain);
             return;
         }
+        int descriptors = chain.descriptorCount();
         long read = chain.readable().segments().totalBytes();
         long written = chain.written();
         try {
@@ -56,7 +57,7 @@ final class UsedBuffers {
             return;
         }
         unshown = true;
-        notification.bufferAdded();
+        notification.bufferAdded(descriptors, read);
         statistics.requests++;
         statistics.bytesRead += read;
         statistics.bytesWritten += written;
@@ -82,16 +83,23 @@ final class UsedBuffers {
         return count;
     }
 
-    /** Shows the driver what was added and tells it when that is due; returns an amount of work. */
-    int show() throws VirtqueueException {
+    /**
+     * Shows the driver what was added and tells it when that is due; returns an amount of work.
+     *
+     * @param looksAgain whether the queue is looked at again soon enough for what is told late
+     */
+    int show(boolean looksAgain) throws VirtqueueException {
         if (!attached) {
             return 0;
         }
         boolean batch = unshown;
         if (batch) {
+            if (notification.isLate()) {
+                notification.reconsider(queue);
+            }
             queue.publishUsed();
             unshown = false;
-            notification.published();
+            notification.published(looksAgain && !queue.isRemote());
         }
         if (!notification.isDue()) {
             return 0;
@@ -103,7 +111,7 @@ final class UsedBuffers {
     /** Shows and tells all that is held back, as far as memory can be reached now. */
     void showAll() throws VirtqueueException {
         try {
-            show();
+            show(true);
             if (attached && notification.isHeld()) {
                 notification.send(queue, events);
             }

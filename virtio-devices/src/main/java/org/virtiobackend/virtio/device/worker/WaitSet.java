@@ -53,13 +53,13 @@ final class WaitSet {
         }
     }
 
-    /** @param nanos at most that long, or {@link #FOREVER} */
-    void await(long nanos) throws ErrnoException {
-        if (nanos == FOREVER) {
-            poller.poll(-1);
-        } else {
-            poller.pollNanos(Math.max(0, nanos));
-        }
+    /**
+     * @param nanos at most that long, or {@link #FOREVER}
+     * @return false at the end of that time
+     */
+    boolean await(long nanos) throws ErrnoException {
+        int ready = nanos == FOREVER ? poller.poll(-1) : poller.pollNanos(Math.max(0, nanos));
+        return ready > 0;
     }
 
     /** After a wait: tells the queues whose descriptors are ready. */

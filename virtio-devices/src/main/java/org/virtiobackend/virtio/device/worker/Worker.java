@@ -31,7 +31,7 @@ final class Worker implements Runnable {
     /** Chains taken since the last nap; belongs to whose turn it is, as does the next. */
     private int arrived;
 
-    private long idleSince;
+    private final IdleTime idleTime = new IdleTime();
     /** The last borrower has woken the worker. */
     private boolean handedOver;
 
@@ -150,8 +150,13 @@ final class Worker implements Runnable {
         if (!turn.borrow()) {
             return false;
         }
-        noteIdle(System.nanoTime() - idleSince);
+        noteIdle(idleTime.ended());
         return true;
+    }
+
+    /** While lent: whether the worker looks at its queues soon, woken or not. */
+    boolean looksAgain() {
+        return idleTime.isDozing();
     }
 
     /**
@@ -162,7 +167,7 @@ final class Worker implements Runnable {
     void giveBack(boolean more) {
         // Work that keeps coming is for the worker, which can do better than sleep in between.
         boolean takeOver = more || naps.nanos() > 0 || idle.spinNanos() > 0;
-        idleSince = System.nanoTime();
+        idleTime.restart();
         handedOver = takeOver;
         turn.giveBack(thread);
         if (takeOver) {
@@ -228,6 +233,7 @@ final class Worker implements Runnable {
             }
         }
         if (runTasks() > 0) {
+            idleTime.endedOtherwise();
             return;
         }
         if (tasks.length == 0) {
@@ -335,17 +341,19 @@ final class Worker implements Runnable {
         for (QueueTask task : tasks) {
             more |= !task.isRemote() && task.enableKicks();
         }
-        long limit = due();
+        long limit = idleTime.begin(due());
         waitSet.watch(tasks, true);
-        idleSince = System.nanoTime();
         turn.sleep();
         if (more || mail || closing || anyPending()) {
             turn.take();
             return;
         }
-        await(limit);
-        if (!handedOver) { // then it was not work of the driver that ended its sleep
-            noteIdle(System.nanoTime() - idleSince);
+        if (!await(limit)) {
+            idleTime.goesOn();
+        } else if (handedOver) { // then it was not work of the driver that ended its sleep
+            idleTime.endedOtherwise();
+        } else {
+            noteIdle(idleTime.ended());
         }
         handedOver = false;
     }
@@ -359,15 +367,17 @@ final class Worker implements Runnable {
         return due;
     }
 
-    /** Waits for what was said to {@link WaitSet#watch} or the end of the time, with the turn given away. */
-    private void await(long nanos) throws ErrnoException {
+    /** Waits for what was said to {@link WaitSet#watch} or the end of the time, with the turn given away; false at the end of the time. */
+    private boolean await(long nanos) throws ErrnoException {
+        boolean ready;
         try {
-            waitSet.await(nanos);
+            ready = waitSet.await(nanos);
         } finally {
             turn.take();
         }
         waits++;
         waitSet.tell();
+        return ready;
     }
 
     private boolean anyPending() {

@@ -55,6 +55,25 @@ class BorrowedQueueTest {
     }
 
     @Test
+    void tellsTheDriverInTheEndWhoeverServed() throws Exception {
+        pool = new WorkerPool(1, WorkerPool.ADAPTIVE);
+        try (BorrowingClient client = BorrowingClient.startLate(pool)) {
+            int borrowed = 0;
+            for (int i = 0; i < 3000; i++) {
+                client.submit(1 + i % 3);
+                client.awaitTold(1 + i % 3);
+                borrowed += client.device.drainer == Thread.currentThread() ? 1 : 0;
+            }
+            while (borrowed == 0) {
+                Thread.sleep(5); // so that the worker sleeps
+                client.submit(1);
+                client.awaitTold(1);
+                borrowed += client.device.drainer == Thread.currentThread() ? 1 : 0;
+            }
+        }
+    }
+
+    @Test
     void workerFinishesWhatIsTooMuchForABorrower() throws Exception {
         pool = new WorkerPool(1, 0);
         try (BorrowingClient client = BorrowingClient.start(pool)) {

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
@@ -26,6 +28,7 @@ final class BorrowingClient implements DeviceEvents, AutoCloseable {
     final DmaBuffer[] in;
     final SplitDriverQueue driver;
     final QueueConfig config;
+    final Semaphore told = new Semaphore(0);
     DeviceRuntime runtime;
     Runnable afterAnswer;
 
@@ -40,6 +43,14 @@ final class BorrowingClient implements DeviceEvents, AutoCloseable {
     /** Starts the device, whose queue one of the pool's workers serves. */
     static BorrowingClient start(WorkerPool pool) throws Exception {
         BorrowingClient client = new BorrowingClient();
+        client.run(pool);
+        return client;
+    }
+
+    /** The same for a driver that may be told late. */
+    static BorrowingClient startLate(WorkerPool pool) throws Exception {
+        BorrowingClient client = new BorrowingClient();
+        client.device.late = true;
         client.run(pool);
         return client;
     }
@@ -109,8 +120,20 @@ final class BorrowingClient implements DeviceEvents, AutoCloseable {
         } while (device.drainer != Thread.currentThread());
     }
 
+    /** As a driver that sleeps until it is told. */
+    void awaitTold(int count) throws InterruptedException {
+        int left = count;
+        while ((left -= collect()) > 0) {
+            if (!driver.enableInterrupts()) {
+                assertTrue(told.tryAcquire(30, TimeUnit.SECONDS), "told of " + left + " buffers");
+            }
+        }
+    }
+
     @Override
-    public void usedBufferNotification(int queue) {}
+    public void usedBufferNotification(int queue) {
+        told.release();
+    }
 
     @Override
     public void needsReset(Throwable cause) {

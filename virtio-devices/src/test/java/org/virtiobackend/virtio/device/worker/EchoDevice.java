@@ -27,6 +27,8 @@ final class EchoDevice extends PlainDevice {
     volatile Error throwError;
     volatile int started;
     volatile boolean prompt;
+    /** Whether the driver may be told late. */
+    volatile boolean late;
     /** The queue that is served after notifications only, or -1. */
     volatile int notifiedQueue = -1;
     /** What the handler waits for, or null. */
@@ -94,6 +96,11 @@ final class EchoDevice extends PlainDevice {
         @Override
         public boolean isPrompt() {
             return prompt;
+        }
+
+        @Override
+        public boolean mayNotifyLate() {
+            return late;
         }
     }
 
