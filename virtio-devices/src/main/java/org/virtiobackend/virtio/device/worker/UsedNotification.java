@@ -86,7 +86,11 @@ final class UsedNotification {
         heldDescriptors += addedDescriptors;
         heldBytes += addedBytes;
         boolean isOn = coalescing.isOn();
-        late = !isOn && looksAgain && heldDescriptors < 4 * manyDescriptors && heldBytes < LATE_BYTES && isWorthWaiting();
+        late = !isOn
+                && looksAgain
+                && heldDescriptors < 4 * manyDescriptors
+                && heldBytes < LATE_BYTES
+                && isWorthWaiting();
         if (held == 0 && (isOn || late)) {
             heldSince = clock.getAsLong();
         }
