@@ -63,9 +63,12 @@ class CoalescingTest {
     }
 
     @Test
-    void everyBatchIsNotifiedBeforeAnythingIsSaid() throws Exception {
-        send(20);
-        net.await(() -> notifications() == 20, "a notification for each");
+    void everyFrameIsToldOfSoonBeforeAnythingIsSaid() throws Exception {
+        for (int i = 1; i <= 20; i++) {
+            send(1);
+            int told = i;
+            net.await(() -> notifications() == told, "a notification for each that nothing follows");
+        }
     }
 
     @Test
