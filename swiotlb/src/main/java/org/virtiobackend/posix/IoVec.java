@@ -82,6 +82,11 @@ public final class IoVec {
         return entries.getLong((first + n) * ENTRY + 8);
     }
 
+    /** Frees the memory now, see {@link NativeBuffer#close}. */
+    public void close() {
+        array.close();
+    }
+
     long address() {
         return array.address() + (long) first * ENTRY;
     }

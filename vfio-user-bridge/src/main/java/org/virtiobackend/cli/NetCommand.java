@@ -83,13 +83,11 @@ public final class NetCommand extends ServingCommand {
         queueSizes[2 * pairs] = NetSettings.CONTROL_QUEUE_SIZE;
         serveOptions.setPagesPerRequest(NetSettings.pagesPerRequest(pairs));
         serveOptions.check(queueSizes, FeatureNames.of(VirtioNet.class, "VIRTIO_NET_F_"), ON_REQUEST);
-        PcapFile capture = openDump();
-        try {
-            return new Service(new NetExport(open(descriptors, pairs), settings, capture), serveOptions, pairs);
+        NetBackend link = open(descriptors, pairs);
+        try { // only now: whoever else has the link may be writing this very capture
+            return new Service(new NetExport(link, settings, openDump()), serveOptions, pairs);
         } catch (BadInputException e) {
-            if (capture != null) {
-                capture.close();
-            }
+            link.close();
             throw e;
         }
     }

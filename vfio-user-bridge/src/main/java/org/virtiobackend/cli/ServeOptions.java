@@ -89,7 +89,9 @@ final class ServeOptions {
     @Option(
             names = "--workers",
             paramLabel = "N",
-            description = "threads that serve queues (default: one per queue and core)")
+            description =
+                    "threads that serve queues (default: one for each queue, or pair of them with net, but no more than"
+                            + " cores)")
     private Integer workers;
 
     @Option(

@@ -74,6 +74,31 @@ class NetCommandTest {
         refuses(message.trim(), options.trim().split(" "));
     }
 
+    /** It may be the capture of the process that has the tap. */
+    @Test
+    void leavesACaptureAloneWhenItHasNoBackend() throws Exception {
+        Path capture = Files.writeString(directory.resolve("capture"), "of somebody else");
+        refuses(
+                "--backend: tap:fd=999999 is not an open tap with IFF_VNET_HDR: bad file descriptor",
+                "--backend=tap:fd=999999",
+                "--dump=" + capture);
+        assertEquals("of somebody else", Files.readString(capture));
+    }
+
+    @Test
+    void closesItsBackendWhenItHasNoCapture() throws Exception {
+        assumeTaps();
+        String option = "--backend=tap:" + TAP;
+        Path socket = directory.resolve("s");
+        CommandLineRun run = CommandLineRun.of("net", "--socket-path=" + socket, option, "--dump=/no/such/place");
+        List<String> said = run.errLines(); // that it made the tap, before
+        assertEquals("virtio-backend net: --dump=/no/such/place cannot be written to", said.get(said.size() - 1));
+        assertEquals(2, run.status());
+        try (TapBackend other = TapBackend.open(TAP, 1)) {
+            assertTrue(other.isLinkUp());
+        }
+    }
+
     @Test
     void refusesACommandWithoutABackend() {
         refuses("--backend is needed");

@@ -73,7 +73,10 @@ final class FrameDelivery {
         return true;
     }
 
-    /** Makes the window hold a frame. MORE: it does; EMPTY: it will when the driver has added buffers; UNUSABLE: never. */
+    /**
+     * Makes the window hold a frame. MORE: it does; EMPTY: it will when the driver has added buffers; HALF: it would, but the driver
+     * may add none before some are used, as Linux does; UNUSABLE: never.
+     */
     ReceiveWindow.Growth makeRoom(Virtqueue queue, int length) throws VirtqueueException {
         int needed = length + headerBytes;
         usual = Math.max(needed, usual - (usual >>> 4));
@@ -82,14 +85,21 @@ final class FrameDelivery {
                 return ReceiveWindow.Growth.UNUSABLE; // virtio 1.4 5.1.9.3.2: one buffer only
             }
             ReceiveWindow.Growth growth = window.grow(queue);
-            if (growth == ReceiveWindow.Growth.EMPTY && window.descriptors() >= queue.size()) {
-                return ReceiveWindow.Growth.UNUSABLE; // all that this queue can ever hold
+            if (growth == ReceiveWindow.Growth.EMPTY) {
+                return emptyAt(window.descriptors(), queue.size());
             }
             if (growth != ReceiveWindow.Growth.MORE) {
                 return growth;
             }
         }
         return ReceiveWindow.Growth.MORE;
+    }
+
+    private static ReceiveWindow.Growth emptyAt(int descriptors, int queueSize) {
+        if (descriptors >= queueSize) {
+            return ReceiveWindow.Growth.UNUSABLE; // all that this queue can ever hold
+        }
+        return 2 * descriptors >= queueSize ? ReceiveWindow.Growth.HALF : ReceiveWindow.Growth.EMPTY;
     }
 
     /** Copies bytes to position {@code at} of a frame in the window, its chains taken as one stream. */

@@ -21,9 +21,7 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
  * private memory; then nothing more is read, so that the kernel's queue fills up instead.
  */
 final class ReceiveHandler implements QueueHandler {
-    /** Private memory: room to move the head of a frame to, in front of its tail. */
-    private static final int TAIL_AT = Ethernet.MAX_FRAME_BYTES;
-
+    private static final int TAIL_AT = ReceiveMemory.TAIL_AT;
     /** Room for frames like this is made only when there is one. */
     private static final int LARGE_FRAME = 16384;
     /** Bytes of frames after which the driver hears of them. */
@@ -39,12 +37,12 @@ final class ReceiveHandler implements QueueHandler {
     private final ReceiveWindow window;
     private final FrameDelivery delivery;
     private final FrameClassifier classifier = new FrameClassifier();
-    private final IoVec iov = new IoVec();
-    private final NativeBuffer privateMemory = NativeBuffer.allocate(TAIL_AT + Ethernet.MAX_FRAME_BYTES);
+    private final IoVec iov;
+    private final NativeBuffer privateMemory;
     private final Frame waiting = new Frame();
     private boolean isWaiting;
     private boolean starved = true;
-    /** For frames that leave undone what the driver does not cope with; null until there is one. */
+    /** For frames that leave undone what the driver does not cope with, or are too large for it; null until there is one. */
     private Segmenter segmenter;
 
     private final Frame piece = new Frame();
@@ -63,6 +61,8 @@ final class ReceiveHandler implements QueueHandler {
         this.handover = new Handover(device, pair);
         this.window = new ReceiveWindow(device.headerBytes(), device.counters());
         this.delivery = new FrameDelivery(device, window);
+        this.iov = device.receiveMemory(pair).iov();
+        this.privateMemory = device.receiveMemory(pair).frame();
     }
 
     @Override
@@ -202,8 +202,7 @@ final class ReceiveHandler implements QueueHandler {
             }
         }
         if (room == 0 || !Offload.allows(rules.offloads(), header.undone())) {
-            moveAside(head, length);
-            return deliverWaiting(queue) || dropWaiting();
+            return deliverAside(queue, head, length);
         }
         switch (delivery.makeRoom(queue, length)) {
             case MORE -> {
@@ -217,9 +216,18 @@ final class ReceiveHandler implements QueueHandler {
                 moveAside(head, length);
                 return dropWaiting();
             }
+            case HALF -> {
+                return deliverAside(queue, head, length);
+            }
             default -> device.counters().countReceiveDropped();
         }
         return true;
+    }
+
+    /** Delivers from private memory a frame of which the head may be in the window. */
+    private boolean deliverAside(Virtqueue queue, int head, int length) throws VirtqueueException {
+        moveAside(head, length);
+        return deliverWaiting(queue) || dropWaiting();
     }
 
     /** With steering no frame waits, nor what is left of one. */
@@ -316,7 +324,7 @@ final class ReceiveHandler implements QueueHandler {
                 : segment(queue, frame);
     }
 
-    /** The driver changes its mind about offloads while frames are under way, and a loop never asked it. */
+    /** For a driver that has too few buffers, or changed its mind about offloads while frames were under way; a loop never asked it. */
     private boolean segment(Virtqueue queue, Frame frame) throws VirtqueueException {
         if (segmenter == null) {
             segmenter = new Segmenter();
@@ -358,8 +366,20 @@ final class ReceiveHandler implements QueueHandler {
                 starved = true;
                 return false;
             }
+            case HALF -> {
+                return deliverInParts(queue, frame);
+            }
             default -> device.counters().countReceiveDropped();
         }
+        return true;
+    }
+
+    /** What cannot be cut is lost: while it waited for buffers the driver might wait for used ones, and nothing ever came again. */
+    private boolean deliverInParts(Virtqueue queue, Frame frame) throws VirtqueueException {
+        if (frame.header().isSegmented()) {
+            return segment(queue, frame);
+        }
+        device.counters().countReceiveDropped();
         return true;
     }
 

@@ -17,6 +17,8 @@ final class ReceiveWindow {
         MORE,
         /** The driver has to make buffers available first. */
         EMPTY,
+        /** As EMPTY, but half of what the queue can hold is here: the driver may first want some of that back. */
+        HALF,
         /** The next buffer is too small for a header: nothing can follow those that are here. */
         UNUSABLE
     }

@@ -20,10 +20,11 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
  * the backend. While the backend has no room, no chain is taken.
  */
 final class TransmitHandler implements QueueHandler {
-    /** Bytes of frames after which the driver hears of those that were sent: Linux sends few large ones ahead of that. */
+    /** Bytes of frames after which others have a turn, and the driver hears of what was sent: Linux sends few large ones ahead of that. */
     private static final long BATCH_BYTES = 1 << 16;
 
     private final VirtioNetDevice device;
+    private final int pair;
     private final NetChannel channel;
     private final WakeUp wakeUp;
     private final int headerBytes;
@@ -40,9 +41,12 @@ final class TransmitHandler implements QueueHandler {
     private boolean pieceWaits;
 
     private boolean blocked;
+    /** Sent in this batch. */
+    private long batchBytes;
 
-    TransmitHandler(VirtioNetDevice device, NetChannel channel, WakeUp wakeUp) {
+    TransmitHandler(VirtioNetDevice device, int pair, NetChannel channel, WakeUp wakeUp) {
         this.device = device;
+        this.pair = pair;
         this.channel = channel;
         this.wakeUp = wakeUp;
         this.headerBytes = device.headerBytes();
@@ -53,19 +57,18 @@ final class TransmitHandler implements QueueHandler {
     @Override
     public int drain(Virtqueue queue, int budget) throws VirtqueueException {
         int taken = 0;
-        long bytes = 0;
+        batchBytes = 0;
         blocked = false;
         wakeUp.disarm();
-        if (pieceWaits && !sendPieces()) {
-            blocked = true;
+        if (pieceWaits) {
+            sendPieces();
         }
-        while (taken < budget && bytes < BATCH_BYTES && !blocked) {
+        while (taken < budget && batchBytes < BATCH_BYTES && !blocked) {
             DescriptorChain chain = queue.poll();
             if (chain == null) {
                 break;
             }
             if (send(chain)) {
-                bytes += chain.readable().segments().totalBytes();
                 chain.complete(0);
                 taken++;
             } else {
@@ -75,6 +78,10 @@ final class TransmitHandler implements QueueHandler {
         }
         if (!channel.flush() || blocked) {
             waitForRoom();
+        }
+        if (pieceWaits && !blocked) {
+            device.wakeTransmitter(pair); // whoever serves the queue now
+            taken++;
         }
         return taken;
     }
@@ -125,6 +132,7 @@ final class TransmitHandler implements QueueHandler {
         }
         boolean taken = isTaken(channel.transmit(header, frame));
         if (taken) {
+            batchBytes += length;
             dump(frame, (int) length);
         }
         return taken;
@@ -150,16 +158,20 @@ final class TransmitHandler implements QueueHandler {
         whole.header().set(header);
         if (!segmenter.begin(whole)) {
             device.counters().countMalformed();
+            batchBytes += length;
         } else if (segmenter.next(piece)) {
-            blocked = !sendPieces();
+            sendPieces();
         }
     }
 
-    private boolean sendPieces() {
+    /** Sends pieces until there is no room, the batch is full, or none is left; without one of them the others are of no use. */
+    private void sendPieces() {
         do {
-            pieceWaits = !isTaken(channel.transmit(piece));
-        } while (!pieceWaits && segmenter.next(piece));
-        return !pieceWaits;
+            int result = channel.transmit(piece);
+            blocked = !isTaken(result);
+            pieceWaits = blocked || result != NetChannel.DROPPED && segmenter.next(piece);
+            batchBytes += blocked ? 0 : piece.length();
+        } while (pieceWaits && !blocked && batchBytes < BATCH_BYTES);
     }
 
     private boolean isTaken(int result) {

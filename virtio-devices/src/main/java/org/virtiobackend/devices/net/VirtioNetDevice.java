@@ -49,6 +49,8 @@ public final class VirtioNetDevice implements VirtioDevice {
     private final PcapFile dump;
     private final DeviceConfig config = new DeviceConfig(CONFIG_BYTES);
     private final NetCounters counters = new NetCounters();
+    /** By pair; null until one was in use. */
+    private final ReceiveMemory[] receiveMemory = new ReceiveMemory[MAX_QUEUE_PAIRS];
     /** Asked to announce itself while the driver had not yet answered that it has, as asked before. */
     private final AtomicBoolean announceAgain = new AtomicBoolean();
 
@@ -137,7 +139,7 @@ public final class VirtioNetDevice implements VirtioDevice {
             WakeUp receive = new WakeUp();
             WakeUp transmit = new WakeUp();
             newContext.attach(2 * pair, new ReceiveHandler(this, pair, backend.channel(pair), receive), receive);
-            newContext.attach(2 * pair + 1, new TransmitHandler(this, backend.channel(pair), transmit), transmit);
+            newContext.attach(2 * pair + 1, new TransmitHandler(this, pair, backend.channel(pair), transmit), transmit);
         }
         if (isNegotiated(VIRTIO_NET_F_CTRL_VQ)) {
             newContext.attach(2 * pairs, new ControlHandler(this, newContext, pairs)); // virtio 1.4 5.1.2
@@ -158,6 +160,9 @@ public final class VirtioNetDevice implements VirtioDevice {
     public void close() {
         backend.onLinkChange(() -> {});
         backend.stop();
+        for (int pair = 0; pair < receiveMemory.length && receiveMemory[pair] != null; pair++) {
+            receiveMemory[pair].close();
+        }
     }
 
     /** Frames that went nowhere. */
@@ -212,6 +217,14 @@ public final class VirtioNetDevice implements VirtioDevice {
     /** Null when nothing is captured. */
     PcapFile dump() {
         return dump;
+    }
+
+    /** Of the handler of a pair's receive queue, while it is made. */
+    ReceiveMemory receiveMemory(int pair) {
+        if (receiveMemory[pair] == null) {
+            receiveMemory[pair] = new ReceiveMemory();
+        }
+        return receiveMemory[pair];
     }
 
     ReceiveRules receiveRules() {
@@ -271,6 +284,11 @@ public final class VirtioNetDevice implements VirtioDevice {
     /** Tells the worker of a pair that frames are there. */
     void wakeReceiver(int pair) {
         context.wake(2 * pair);
+    }
+
+    /** Tells the worker of a pair that it has something left to send. */
+    void wakeTransmitter(int pair) {
+        context.wake(2 * pair + 1);
     }
 
     void announced() {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
 import static org.virtiobackend.devices.net.VirtioNet.*;
 
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -80,6 +81,29 @@ class CoalescingTest {
         net.await(() -> notifications() == 1, "a notification");
         send(16);
         net.await(() -> notifications() == 3, "two more");
+    }
+
+    /** A driver has no descriptors left, for however long it said. */
+    @Test
+    void notificationComesWhenHalfTheRingIsHeldBack() throws Exception {
+        assertEquals(0, set(VIRTIO_NET_CTRL_NOTF_COAL_TX_SET, FOREVER, FOREVER));
+        send(QUEUE_SIZE / 2 - 1);
+        assertEquals(0, notifications());
+        send(1);
+        net.await(() -> notifications() == 1, "a notification");
+    }
+
+    @Test
+    void descriptorsOfTheRingCountNotBuffers() throws Exception {
+        assertEquals(0, set(VIRTIO_NET_CTRL_NOTF_COAL_TX_SET, FOREVER, FOREVER));
+        int[] cuts = new int[31]; // more than an indirect table of this driver has
+        Arrays.fill(cuts, 1);
+        for (int i = 0; i < QUEUE_SIZE / 2 / 32; i++) {
+            assertEquals(0, notifications());
+            net.send(1, concat(new byte[net.device.headerBytes()], frame(100)), cuts);
+            net.awaitSent(1);
+        }
+        net.await(() -> notifications() == 1, "a notification");
     }
 
     @Test

@@ -24,6 +24,7 @@ final class ScatteringBackend implements NetBackend, NetChannel.Scattering {
     static final byte[] LOST = {};
 
     private final Path directory;
+    private final int receiveOffloads;
     private final Queue<byte[]> arriving = new ConcurrentLinkedQueue<>();
     private volatile IntConsumer receiveReady = channel -> {};
     private volatile Runnable listener = () -> {};
@@ -33,7 +34,12 @@ final class ScatteringBackend implements NetBackend, NetChannel.Scattering {
 
     /** @param directory for what arrives */
     ScatteringBackend(Path directory) {
+        this(directory, Offload.CSUM);
+    }
+
+    ScatteringBackend(Path directory, int receiveOffloads) {
         this.directory = directory;
+        this.receiveOffloads = receiveOffloads;
     }
 
     /** Headers and frames, all there before the device hears of them. */
@@ -93,7 +99,7 @@ final class ScatteringBackend implements NetBackend, NetChannel.Scattering {
 
     @Override
     public int receiveOffloads() {
-        return Offload.CSUM;
+        return receiveOffloads;
     }
 
     @Override

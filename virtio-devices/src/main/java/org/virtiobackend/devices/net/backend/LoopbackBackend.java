@@ -116,6 +116,8 @@ public final class LoopbackBackend implements NetBackend {
         private final int index;
         private final FrameRing ring = new FrameRing(RING_BYTES);
         private volatile boolean senderWaits;
+        /** Frames are there of which the receiver has not heard; the sender's. */
+        private boolean sent;
 
         Loop(int index) {
             this.index = index;
@@ -136,11 +138,12 @@ public final class LoopbackBackend implements NetBackend {
             if (!linkUp) {
                 return DROPPED;
             }
-            if (ring.offer(header, frame)) {
-                return 0;
+            boolean taken = ring.offer(header, frame);
+            if (!taken) {
+                senderWaits = true; // and look again, as the receiver may have made room just before
+                taken = ring.offer(header, frame);
             }
-            senderWaits = true; // and look again, as the receiver may have made room just before
-            return ring.offer(header, frame) ? 0 : WOULD_BLOCK;
+            return result(taken);
         }
 
         @Override
@@ -148,16 +151,25 @@ public final class LoopbackBackend implements NetBackend {
             if (!linkUp) {
                 return DROPPED;
             }
-            if (ring.offer(frame)) {
-                return 0;
+            boolean taken = ring.offer(frame);
+            if (!taken) {
+                senderWaits = true;
+                taken = ring.offer(frame);
             }
-            senderWaits = true;
-            return ring.offer(frame) ? 0 : WOULD_BLOCK;
+            return result(taken);
+        }
+
+        private int result(boolean taken) {
+            sent |= taken;
+            return taken ? 0 : WOULD_BLOCK;
         }
 
         @Override
         public boolean flush() {
-            receiveReady.accept(index);
+            if (sent) {
+                sent = false;
+                receiveReady.accept(index);
+            }
             return true;
         }
 

@@ -14,9 +14,13 @@ public final class Segmenter {
     public static final int OFFLOADS =
             Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.ECN | Offload.USO4 | Offload.USO6;
 
+    /** Bytes of headers before TCP or UDP in a frame that is cut: each piece has a copy. */
+    private static final int MAX_HEADERS = 512;
+
     private static final int IPV4_HEADER = 20;
     private static final int IPV6_HEADER = 40;
     private static final int TCP_HEADER = 20;
+    private static final int MAX_TCP_HEADER = 60;
     private static final int TCP_SEQUENCE = 4;
     private static final int TCP_DATA_OFFSET = 12;
     private static final int TCP_FLAGS = 13;
@@ -29,7 +33,7 @@ public final class Segmenter {
     private static final int IPV4_CHECKSUM = 10;
 
     private final ByteBuffer out = ByteBuffer.allocateDirect(Ethernet.MAX_FRAME_BYTES); // network byte order
-    private final ByteBuffer head = ByteBuffer.allocateDirect(Ethernet.MAX_FRAME_BYTES);
+    private final ByteBuffer head = ByteBuffer.allocateDirect(MAX_HEADERS + MAX_TCP_HEADER);
 
     private ByteBuffer bytes;
     private int offset;
@@ -117,7 +121,10 @@ public final class Segmenter {
 
     /** Finds the headers, and copies them, as the payload is all that is taken from the frame afterwards. */
     private boolean parse(int kind) {
-        head.put(0, bytes, offset, Math.min(length, csumStart + 64));
+        if (csumStart > MAX_HEADERS) {
+            return false;
+        }
+        head.put(0, bytes, offset, Math.min(length, csumStart + MAX_TCP_HEADER));
         tcp = kind != VIRTIO_NET_HDR_GSO_UDP_L4;
         networkAt = Ethernet.HEADER_BYTES;
         int type = head.getShort(Ethernet.TYPE_AT) & 0xffff;

@@ -31,6 +31,7 @@ final class QueueTask implements ChainCompletion {
     /** See {@link QueueHandler#awaitsNotification}. */
     private final boolean awaitsNotification;
 
+    private final AwakeLook awakeLook;
     private final CompletedChains completed = new CompletedChains();
 
     private Virtqueue queue;
@@ -55,14 +56,12 @@ final class QueueTask implements ChainCompletion {
         this.used = new UsedBuffers(statistics, notification, runtime.events());
         this.lent = new LentQueue(this, runtime);
         this.awaitsNotification = handler.awaitsNotification();
+        this.awakeLook = new AwakeLook(wakeOn);
     }
 
     void bind(Virtqueue newQueue, Worker newWorker) {
         queue = newQueue;
-        used.bind(newQueue);
-        if (handler.mayNotifyLate()) {
-            notification.allowLate(newQueue.size());
-        }
+        used.bind(newQueue, handler.mayNotifyLate());
         requests.bind(newWorker);
         worker = newWorker;
     }
@@ -193,7 +192,7 @@ final class QueueTask implements ChainCompletion {
             if (work > 0 && queue.isHeldBack()) {
                 kicked = true;
             }
-            if (kicked || !isLookedAtWhenKicked()) {
+            if (kicked || !isLookedAtWhenKicked() || awakeLook.isReady()) {
                 work += drain(BUDGET);
             }
             return dead ? work : work + used.show(true);

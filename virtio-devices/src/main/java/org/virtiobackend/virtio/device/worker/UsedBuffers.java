@@ -29,8 +29,10 @@ final class UsedBuffers {
         this.events = events;
     }
 
-    void bind(Virtqueue newQueue) {
+    /** @param mayNotifyLate see {@link org.virtiobackend.virtio.device.QueueHandler#mayNotifyLate} */
+    void bind(Virtqueue newQueue, boolean mayNotifyLate) {
         queue = newQueue;
+        notification.bind(newQueue.size(), mayNotifyLate);
     }
 
     /** Whether finished chains wait for their memory; any thread. */

@@ -40,9 +40,10 @@ final class UsedNotification {
     private int heldDescriptors;
     private long heldBytes;
     private long heldSince;
-    /** Descriptors from which the driver may be waiting; from four times as many it is told at once. */
-    private int manyDescriptors;
+    /** Entries of the ring: a driver whose descriptors are half used may be out of them soon, so it is told at once. */
+    private int ringSize = Integer.MAX_VALUE;
 
+    private boolean lateAllowed;
     /** What is held may be told late. */
     private boolean late;
     /** Times in a row that the driver had to be told in the end; then publications since, as well. */
@@ -65,9 +66,13 @@ final class UsedNotification {
         return coalescing;
     }
 
-    /** The driver of a queue of this size waits for no buffer unless the queue is full. */
-    void allowLate(int queueSize) {
-        manyDescriptors = queueSize / 8;
+    /**
+     * @param entries of the ring
+     * @param mayBeLate whether its driver waits for no buffer unless the ring is full
+     */
+    void bind(int entries, boolean mayBeLate) {
+        ringSize = entries;
+        lateAllowed = mayBeLate;
     }
 
     /** A used buffer is in the ring, not visible yet. */
@@ -86,9 +91,10 @@ final class UsedNotification {
         heldDescriptors += addedDescriptors;
         heldBytes += addedBytes;
         boolean isOn = coalescing.isOn();
-        late = !isOn
+        late = lateAllowed
+                && !isOn
                 && looksAgain
-                && heldDescriptors < 4 * manyDescriptors
+                && heldDescriptors < ringSize / 2
                 && heldBytes < LATE_BYTES
                 && isWorthWaiting();
         if (held == 0 && (isOn || late)) {
@@ -145,7 +151,7 @@ final class UsedNotification {
     }
 
     private long lateNanos() {
-        return heldDescriptors < manyDescriptors ? LATE_NANOS : MANY_LATE_NANOS;
+        return heldDescriptors < ringSize / 8 ? LATE_NANOS : MANY_LATE_NANOS;
     }
 
     private void forget() {
@@ -161,6 +167,7 @@ final class UsedNotification {
         }
         return present.isOn()
                 && held < present.maxBuffers()
+                && heldDescriptors < ringSize / 2 // virtio 1.4 5.1.9.5.10.6: more often than asked for
                 && clock.getAsLong() - heldSince < present.maxMicros() * NANOS_PER_MICRO;
     }
 

@@ -81,6 +81,21 @@ class SegmenterTest {
         assertFalse(begins(only, 1, 1, 1460, 34, 16), "no payload");
     }
 
+    /** Each piece gets a copy of the headers: with long ones and little behind them they would be copied for ever. */
+    @Test
+    void refusesHeadersLongerThanAnybodySends() {
+        byte[] tcp = Sample.TCP6.frame();
+        byte[] extended = new byte[tcp.length + 1000];
+        System.arraycopy(tcp, 0, extended, 0, 54);
+        extended[20] = 60; // destination options
+        extended[54] = 6;
+        for (int options : new int[] {0, 256, 1000}) {
+            System.arraycopy(tcp, 54, extended, 54 + options, tcp.length - 54);
+            byte[] bytes = options == 0 ? tcp : Arrays.copyOf(extended, tcp.length + options);
+            assertEquals(options < 1000, begins(bytes, 1, 4, 1, 54 + options, 16), options + " bytes of options");
+        }
+    }
+
     @Test
     void anyHeaderOnAnyBytesIsSurvived() {
         Random random = new Random(2);

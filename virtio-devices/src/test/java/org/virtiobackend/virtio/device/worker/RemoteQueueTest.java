@@ -20,12 +20,14 @@ import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.dma.DmaSpace;
 import org.virtiobackend.dma.RemoteMemory;
 import org.virtiobackend.dma.SegmentList;
+import org.virtiobackend.posix.EventFd;
 import org.virtiobackend.swiotlb.driver.DmaBuffer;
 import org.virtiobackend.swiotlb.driver.SharedMemory;
 import org.virtiobackend.virtio.VirtioFeature;
 import org.virtiobackend.virtio.device.DeviceContext;
 import org.virtiobackend.virtio.device.QueueHandler;
 import org.virtiobackend.virtio.device.VirtioDevice;
+import org.virtiobackend.virtio.device.WakeUp;
 import org.virtiobackend.virtio.queue.DescriptorChain;
 import org.virtiobackend.virtio.queue.QueueConfig;
 import org.virtiobackend.virtio.queue.Virtqueue;
@@ -52,11 +54,13 @@ class RemoteQueueTest {
     private final DriverVirtqueue[] drivers = new DriverVirtqueue[2];
     private final DmaBuffer[][] out = new DmaBuffer[2][];
     private final DmaBuffer[][] in = new DmaBuffer[2][];
+    private EventFd source;
     private WorkerPool pool;
     private DeviceRuntime runtime;
 
     @BeforeEach
     void setUp() throws Exception {
+        source = EventFd.create();
         memories[0] = SharedMemory.create("remote-test", BYTES, REMOTE_BASE);
         memories[1] = SharedMemory.create("mapped-test", BYTES, BASE);
         peer.map(REMOTE_BASE, BYTES, true, true, memories[0].memFd().fd().duplicate(), 0);
@@ -74,6 +78,7 @@ class RemoteQueueTest {
         peer.close();
         memories[0].close();
         memories[1].close();
+        source.close();
     }
 
     private void start(long features, long pollMicros) throws Exception {
@@ -168,6 +173,68 @@ class RemoteQueueTest {
             for (int i = 0; i < 3; i++) {
                 awaitUsed(0);
             }
+        }
+    }
+
+    /** A descriptor is all that such a queue has to wait for, and its worker never sleeps: it polls, or has a busy neighbour. */
+    @ParameterizedTest
+    @CsvSource({"-1, false", "1000000000, false", "0, true", "-2, true"})
+    void hearsOfItsDescriptorWhileTheWorkerIsAwake(long pollMicros, boolean busy) throws Exception {
+        start(new Fed(source, busy), 0, pollMicros);
+        for (int i = 0; i < 10; i++) {
+            submit(0);
+        }
+        for (int i = 0; i < 10; i++) {
+            roundTrips(3); // the worker has seen the buffers, and waits for what to do with them
+            source.signal();
+            awaitUsed(0);
+        }
+    }
+
+    /** Queue 0 is served a chain for each event, queue 1 always. */
+    private static final class Fed extends PlainDevice {
+        private final EventFd source;
+        private final boolean busy;
+
+        Fed(EventFd source, boolean busy) {
+            super(SIZE, SIZE);
+            this.source = source;
+            this.busy = busy;
+        }
+
+        @Override
+        public void activate(DeviceContext context) {
+            WakeUp wakeUp = new WakeUp();
+            QueueHandler fed = new QueueHandler() {
+                @Override
+                public int drain(Virtqueue queue, int budget) throws VirtqueueException {
+                    wakeUp.disarm();
+                    DescriptorChain chain = queue.poll();
+                    if (chain == null) {
+                        return 0;
+                    }
+                    if (source.drain() == 0) {
+                        queue.unpoll(chain);
+                        wakeUp.arm(source.fd(), WakeUp.READABLE);
+                        return 0;
+                    }
+                    chain.complete(0);
+                    return 1;
+                }
+
+                @Override
+                public boolean wantsKicks() {
+                    return !wakeUp.isArmed();
+                }
+            };
+            context.attach(0, fed, wakeUp);
+            context.attach(1, (queue, budget) -> {
+                DescriptorChain chain = queue.poll();
+                if (chain != null) {
+                    chain.complete(0);
+                }
+                return chain != null || busy ? 1 : 0;
+            });
         }
     }
 

@@ -31,7 +31,7 @@ class UsedNotificationTest {
 
     @Test
     void comesALittleLaterWhenTheDriverDoesNotWait() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(20, 60);
         notification.published(true);
         assertFalse(notification.isDue());
@@ -44,7 +44,7 @@ class UsedNotificationTest {
 
     @Test
     void comesNoLaterForWhatIsUsedMeanwhile() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(1, 60);
         notification.published(true);
         now += UsedNotification.LATE_NANOS - 1;
@@ -57,7 +57,7 @@ class UsedNotificationTest {
 
     @Test
     void isDueAtOnceForADriverThatMayHaveFilledTheQueue() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(127, 60);
         notification.published(true);
         assertFalse(notification.isDue());
@@ -68,7 +68,7 @@ class UsedNotificationTest {
 
     @Test
     void comesSoonerWhenTheDriverMayBeWaiting() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(31, 60);
         notification.published(true);
         now += UsedNotification.MANY_LATE_NANOS;
@@ -81,7 +81,7 @@ class UsedNotificationTest {
 
     @Test
     void isDueAtOnceForLargeBuffersOfWhichADriverSendsFewAhead() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(1, 65536);
         notification.published(true);
         assertTrue(notification.isDue());
@@ -89,7 +89,7 @@ class UsedNotificationTest {
 
     @Test
     void isDueAtOnceWhenNobodyLooksAgain() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(1, 60);
         notification.published(false);
         assertTrue(notification.isDue());
@@ -97,7 +97,7 @@ class UsedNotificationTest {
 
     @Test
     void isDroppedWhenTheDriverHasGoneOnAndNoticed() throws Exception {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(1, 60);
         notification.published(true);
         notification.reconsider(queue(false));
@@ -107,7 +107,7 @@ class UsedNotificationTest {
 
     @Test
     void isKeptForADriverThatHasNot() throws Exception {
-        notification.allowLate(256);
+        notification.bind(256, true);
         use(1, 60);
         notification.published(true);
         notification.reconsider(queue(true));
@@ -122,7 +122,7 @@ class UsedNotificationTest {
 
     @Test
     void isNotLateForLongWhereDriversWaitForIt() throws Exception {
-        notification.allowLate(256);
+        notification.bind(256, true);
         int late = 0;
         for (int i = 0; i < 1000; i++) {
             use(1, 60);
@@ -161,9 +161,9 @@ class UsedNotificationTest {
 
     @Test
     void keepsToWhatTheDriverHasAskedFor() {
-        notification.allowLate(256);
+        notification.bind(256, true);
         notification.coalesce(new Coalescing(1000, 5000));
-        use(200, 60);
+        use(100, 60);
         notification.published(true);
         assertFalse(notification.isDue());
         assertEquals(5_000_000, notification.dueNanos(NOT_SOON));
