@@ -33,6 +33,9 @@ public final class Credentials {
     /** Quotas, the reserve of a full disk, and files that the host's administrator made immutable: they hold for a guest. */
     private static final int DROPPED = 1 << CAP_SYS_RESOURCE | 1 << CAP_LINUX_IMMUTABLE;
 
+    /** While a call is on its way: a late fault may come out of it (decision 7), and whether it was made is anybody's guess. */
+    private static final int UNKNOWN = -1;
+
     private static final int EFFECTIVE = 0;
     private static final int PERMITTED = 4;
 
@@ -153,6 +156,7 @@ public final class Credentials {
 
     public void umask(int newMask) {
         if (newMask != mask) {
+            mask = UNKNOWN;
             FileCalls.umask(newMask);
             mask = newMask;
         }
@@ -171,14 +175,17 @@ public final class Credentials {
         if (mayChange && asUser != -1 && asUser != 0) {
             changeUid(asUser);
         }
-        hold(held & ~(1 << CAP_FSETID));
+        hold((held == UNKNOWN ? effective : held) & ~(1 << CAP_FSETID));
     }
 
     /** False when the kernel does not accept it: the call itself tells nobody. */
     private boolean changeUid(int newUid) {
-        if (newUid == uid) {
+        if (newUid == uid && uid != UNKNOWN) {
             return true;
         }
+        boolean follows = kernelAdjusts && (newUid == 0 || uid == 0);
+        int before = uid == UNKNOWN ? UNKNOWN : held;
+        uid = held = UNKNOWN;
         FileCalls.setfsuid(newUid);
         if (newUid != ownUid && newUid != provenUid) {
             if (FileCalls.setfsuid(-1) != newUid) {
@@ -186,17 +193,17 @@ public final class Credentials {
             }
             provenUid = newUid;
         }
-        if (kernelAdjusts && (newUid == 0 || uid == 0)) {
-            held = newUid == 0 ? held | effective & ABOUT_FILES : held & ~ABOUT_FILES;
-        }
+        boolean known = before != UNKNOWN;
+        held = !known || !follows ? before : newUid == 0 ? before | effective & ABOUT_FILES : before & ~ABOUT_FILES;
         uid = newUid;
         return true;
     }
 
     private boolean changeGid(int newGid) {
-        if (newGid == gid) {
+        if (newGid == gid && gid != UNKNOWN) {
             return true;
         }
+        gid = UNKNOWN;
         FileCalls.setfsgid(newGid);
         if (newGid != ownGid && newGid != provenGid) {
             if (FileCalls.setfsgid(-1) != newGid) {
@@ -220,10 +227,12 @@ public final class Credentials {
 
     private int setGroup(int id) {
         group.buffer().putInt(0, id);
-        groupSet = id != -1;
+        groupSet = true;
         // the raw call: the C library's would change every thread
-        return (int) FileCalls.result(
-                FileCalls.syscall(Architecture.SYS_SETGROUPS, groupSet ? 1 : 0, group.address(), 0, 0, 0));
+        int result = (int) FileCalls.result(
+                FileCalls.syscall(Architecture.SYS_SETGROUPS, id != -1 ? 1 : 0, group.address(), 0, 0, 0));
+        groupSet = id != -1;
+        return result;
     }
 
     private void hold(int capabilities) {
@@ -233,8 +242,9 @@ public final class Credentials {
     }
 
     private void setEffective(int capabilities) {
-        held = capabilities;
+        held = UNKNOWN;
         sets.buffer().putInt(EFFECTIVE, capabilities);
         FileCalls.capset(header.address(), sets.address());
+        held = capabilities;
     }
 }

@@ -10,9 +10,9 @@ public final class DirectoryIo {
     public static final int O_PATH = 0x200000;
     public static final int O_APPEND = 0x400;
     public static final int O_NOATIME = 0x40000;
-    public static final int O_NOFOLLOW = 0x20000;
+    public static final int O_NOFOLLOW = Architecture.O_NOFOLLOW;
     public static final int O_SYNC = 0x101000;
-    public static final int O_TMPFILE = 0x410000;
+    public static final int O_TMPFILE = 0x400000 | FileIo.O_DIRECTORY;
     public static final int AT_REMOVEDIR = 0x200;
 
     private static final int SYS_OPENAT2 = 437;

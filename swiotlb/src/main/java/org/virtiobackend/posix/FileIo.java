@@ -13,12 +13,21 @@ public final class FileIo {
     public static final int O_TRUNC = 0x200;
     public static final int O_NONBLOCK = 0x800;
     public static final int O_DSYNC = 0x1000;
-    public static final int O_DIRECT = 0x4000;
-    public static final int O_DIRECTORY = 0x10000;
+    public static final int O_DIRECT = Architecture.O_DIRECT;
+    public static final int O_DIRECTORY = Architecture.O_DIRECTORY;
     public static final int O_CLOEXEC = 0x80000;
+
+    /** pwritev2: what was written, and what finds it again, is durable. */
+    public static final int RWF_DSYNC = 2;
+
+    /** pwritev2: the file's times and the like as well. */
+    public static final int RWF_SYNC = 4;
 
     /** preadv2: answer EAGAIN instead of waiting for the disk. */
     public static final int RWF_NOWAIT = 8;
+
+    /** Whether 0 bytes read with {@link #RWF_NOWAIT} mean the end of the file. */
+    public static final boolean NOWAIT_TELLS_END = nowaitTellsEnd(System.getProperty("os.version", ""));
 
     /** pwritev2: at the end of the file, wherever that is. */
     public static final int RWF_APPEND = 0x10;
@@ -41,6 +50,11 @@ public final class FileIo {
     private static final int SEEK_END = 2;
 
     private FileIo() {}
+
+    /** Not with Linux 5.9 and 5.10: preadv2(2), BUGS. */
+    static boolean nowaitTellsEnd(String kernelRelease) {
+        return !kernelRelease.matches("5\\.(9|10)(\\D.*)?");
+    }
 
     /**
      * @param flags O_ constants; O_CLOEXEC is added

@@ -17,7 +17,6 @@ import org.virtiobackend.posix.Credentials;
 import org.virtiobackend.posix.DirectoryChanges;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.FileSpace;
-import org.virtiobackend.posix.Landlock;
 import org.virtiobackend.virtio.device.io.IoPool;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -112,8 +111,9 @@ public final class FsCommand extends ServingCommand {
             names = "--sandbox",
             paramLabel = "MODE",
             defaultValue = "auto",
-            description = "landlock: what serves the guest reaches no files but the shared ones; none; or auto:"
-                    + " landlock where the kernel has it (default)")
+            description =
+                    "landlock: what serves the guest reaches no files but the shared ones and the system's libraries; none; or"
+                            + " auto: landlock where the kernel has it, a warning where not (default)")
     private Sandbox sandbox;
 
     @Option(names = "--allow-direct-io", description = "O_DIRECT in the guest is O_DIRECT on the host")
@@ -203,8 +203,7 @@ public final class FsCommand extends ServingCommand {
     @Override
     Service service() throws BadInputException, IOException {
         FsExport export = export();
-        boolean shutIn =
-                sandbox == Sandbox.landlock || sandbox == Sandbox.auto && Landlock.version() >= FsSandbox.RENAMES;
+        boolean shutIn = sandbox == Sandbox.landlock || sandbox == Sandbox.auto && FsSandbox.isPossibleFor(sharedDir);
         FsSandbox.Tree tree = new FsSandbox.Tree(export.root(), readOnly, deviceNodes, sandbox == Sandbox.landlock);
         // the high-priority queue needs no thread of its own
         return new Service(export, serveOptions, queues(), shutIn ? tree : null);

@@ -14,6 +14,8 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.Fd;
@@ -21,11 +23,13 @@ import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.posix.Landlock;
 
 /**
- * A thread that reaches no files but those beneath shared directories, with what the options say, and the Java installation for
- * reading; nor do the threads that tasks start here. The others are as before: they look after the socket and the statistics, and do
- * nothing for a guest.
+ * A thread that reaches no files but those beneath shared directories, with what the options say, and for reading the Java
+ * installation, the system's libraries, /proc and /sys; nor do the threads that tasks start here. The others are as before: they
+ * look after the socket and the statistics, and do nothing for a guest.
  */
 final class FsSandbox implements Executor, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(FsSandbox.class);
+
     /** Version of landlock that can allow renaming into another directory; before it that is EXDEV. */
     static final int RENAMES = 2;
 
@@ -64,6 +68,18 @@ final class FsSandbox implements Executor, AutoCloseable {
     private final ExecutorService thread = Executors.newSingleThreadExecutor(task -> new Thread(task, "shut-in"));
 
     private FsSandbox() {}
+
+    /** Whether the kernel can shut in what serves a directory; where it cannot, the log says that it is served all the same. */
+    static boolean isPossibleFor(String directory) {
+        boolean possible = Landlock.version() >= RENAMES;
+        if (!possible) {
+            LOG.warn(
+                    "{}: served without a sandbox, as this kernel has no landlock that will do (Linux 5.19);"
+                            + " --sandbox=landlock refuses that, --sandbox=none is silent",
+                    directory);
+        }
+        return possible;
+    }
 
     /**
      * The sandbox for all that a process serves, or null: no directory is shared, or one is to be served without.

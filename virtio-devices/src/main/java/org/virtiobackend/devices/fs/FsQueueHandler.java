@@ -33,6 +33,7 @@ final class FsQueueHandler implements QueueHandler {
     @Override
     public void letGo() {
         device.server().endWaits();
+        device.endLists();
     }
 
     /** What waits for a disk goes to the I/O pool; what waits for another machine is not for the thread of the client's commands. */

@@ -28,6 +28,10 @@ final class FsRequest implements IoPool.Task, LockWait {
     private final int mostWaits;
     /** What is kept of a request that was put off. */
     private FuseRequest kept;
+    /** {@link VirtioFsDevice#listsEnded} when it was put off. */
+    private int listsEnded;
+    /** It has a turn among appends to its file. */
+    private boolean inOrder;
 
     /** @param queueSize entries of the chain's queue */
     FsRequest(VirtioFsDevice device, DescriptorChain chain, int queueSize) {
@@ -42,6 +46,7 @@ final class FsRequest implements IoPool.Task, LockWait {
     void serve(FsThread thread) {
         FuseRequest request = thread.request();
         int error = request.read(chain.readable(), server.order());
+        MemoryFaults.surface(); // before a call that would be made for what an earlier request left here: decision 7
         long room = chain.writable().capacity() - FuseReply.HEADER_BYTES;
         call.on(thread, request, Math.max(room, 0), false);
         if (error == 0) {
@@ -56,6 +61,15 @@ final class FsRequest implements IoPool.Task, LockWait {
         if (result == FuseCall.WAIT || request.isBeginning()) {
             putOff(request);
             device.pool().submit(this);
+        } else if (result == FuseCall.WAIT_FOR_OTHERS) {
+            putOff(request);
+            device.pool().submitSlow(this);
+        } else if (result == FuseCall.WAIT_IN_ORDER) {
+            putOff(request);
+            inOrder = true;
+            if (server.appendOrder().enter(kept.nodeId(), this)) {
+                device.pool().submit(this);
+            }
         } else if (result == FuseCall.AWAIT_LOCK) {
             putOff(request);
             server.awaitLock(this);
@@ -79,13 +93,26 @@ final class FsRequest implements IoPool.Task, LockWait {
         } catch (RuntimeException | Error e) { // InternalError: the memory behind the chain is gone
             device.fail(e);
         }
+        if (inOrder) {
+            letNextAppend();
+        }
         chain.complete(written); // once, whatever it throws: the chain may be another request's by then
+    }
+
+    private void letNextAppend() {
+        inOrder = false;
+        IoPool.Task next = server.appendOrder().leave(kept.nodeId());
+        if (next != null) {
+            device.pool().submit(next);
+        }
     }
 
     /** The rest of a list to forget, which nobody waits for. */
     private void serveParts(FsThread thread) {
         FuseRequest part = thread.request();
-        while (part.readPart(chain.readable(), kept)) {
+        kept.limitList(server.maxInodes());
+        while (device.listsEnded() == listsEnded && part.readPart(chain.readable(), kept)) {
+            MemoryFaults.surface();
             call.on(thread, part, 0, true);
             server.serve(call);
         }
@@ -103,6 +130,7 @@ final class FsRequest implements IoPool.Task, LockWait {
             kept = new FuseRequest(FuseRequest.FIXED_BYTES);
         }
         kept.copyFixed(request);
+        listsEnded = device.listsEnded();
         chain.defer();
     }
 

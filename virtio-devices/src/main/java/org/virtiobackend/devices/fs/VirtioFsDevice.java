@@ -1,6 +1,7 @@
 package org.virtiobackend.devices.fs;
 
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import org.virtiobackend.devices.fs.FsSettings.Notifications;
 import org.virtiobackend.devices.fs.fuse.FuseNotify;
@@ -36,6 +37,7 @@ public final class VirtioFsDevice implements VirtioDevice {
     private final FsSettings settings;
     private final DeviceConfig config;
     private final LongAdder errors = new LongAdder();
+    private final AtomicInteger listsEnded = new AtomicInteger();
     private volatile DeviceContext context;
 
     /** @param server taken over */
@@ -118,6 +120,16 @@ public final class VirtioFsDevice implements VirtioDevice {
     /** Requests that could not be read or answered; an error number that a file system gives is an answer. */
     public long errorCount() {
         return errors.sum();
+    }
+
+    /** Lists to forget that are being read end: their memory has to go back. What they still name is known until the next reset. */
+    void endLists() {
+        listsEnded.incrementAndGet();
+    }
+
+    /** Changes whenever lists end. */
+    int listsEnded() {
+        return listsEnded.get();
     }
 
     PassthroughServer server() {

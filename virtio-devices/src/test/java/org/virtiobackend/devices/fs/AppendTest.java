@@ -17,6 +17,7 @@ import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.devices.fs.passthrough.CachePolicy;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
 import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.FileIo;
 
 /** Which writes go to the end of a file: those of a descriptor that has O_APPEND at the time, and no page of a mapping. */
 class AppendTest {
@@ -72,6 +73,35 @@ class AppendTest {
         Files.writeString(file, "0123456789 grown on the host");
         assertEquals(1, write(node, plain, 11, "z", 0, O_WRONLY | O_APPEND).u32(0), "fcntl set it");
         assertEquals("0123456789 grown on the hostz", Files.readString(file));
+    }
+
+    /** FUSE_ASYNC_DIO: one write of the guest, in pieces that do not wait for each other. */
+    @Test
+    void piecesOfALargeAppendStayInOrder() throws Exception {
+        start(PassthroughOptions.defaults());
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_WRONLY);
+        for (int round = 0; round < 8; round++) {
+            Files.writeString(file, "");
+            String[] pieces = {"a".repeat(1 << 20), "b".repeat(1 << 18), "c".repeat(1 << 12), "d"};
+            // the last is for a thread that may wait, whatever its size
+            int[] flags = {O_APPEND, O_APPEND, O_APPEND, O_APPEND | FileIo.O_DSYNC};
+            int at = 0;
+            for (int i = 0; i < pieces.length; i++) {
+                FuseMessage message =
+                        fs.message(FUSE_WRITE, node).u64(fh).u64(at).u32(pieces[i].length());
+                message.u32(0).u64(0).u32(O_WRONLY | flags[i]).u32(0).bytes(pieces[i].getBytes(UTF_8));
+                fs.requests.send(message, 8);
+                at += pieces[i].length();
+            }
+            for (int i = 0; i < pieces.length; i++) {
+                assertEquals(0, fs.await(fs.requests).error());
+            }
+            String written = Files.readString(file);
+            assertEquals(at, written.length());
+            assertTrue(written.equals(String.join("", pieces)), "round " + round); // too long to be shown
+        }
+        assertEquals(1, write(node, fh, 0, "e", 0, O_WRONLY | O_APPEND).u32(0), "and then at once again");
     }
 
     @Test

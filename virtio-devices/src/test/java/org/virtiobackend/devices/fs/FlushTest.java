@@ -12,10 +12,13 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
+import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
+import org.virtiobackend.posix.FileIo;
 
-/** What a file system says at close is said to the driver. Needs root, perl and /dev/fuse for one that says something. */
+/** What a file system below says at close is said to the driver, and what a write promises is said to it. Needs root, perl and /dev/fuse. */
 class FlushTest {
     @TempDir
     private Path directory;
@@ -73,5 +76,32 @@ class FlushTest {
         long reading = fs.handle(node, O_RDONLY);
         assertEquals(0, flush(node, reading), "nothing was written");
         assertEquals(-Errno.EBADF, flush(node, fh));
+    }
+
+    /** RWF_DSYNC and mount -o sync of the guest: no FSYNC follows. */
+    @Test
+    void aWriteThatIsToBeDurableIsSo() throws Exception {
+        assumeTrue("root".equals(System.getProperty("user.name")) && mounts(), "root, perl and /dev/fuse");
+        fs = new FsFixture(mounted, PassthroughOptions.defaults());
+        long node = fs.node(ROOT, "f");
+        long fh = fs.handle(node, O_RDWR);
+        for (int flags : new int[] {0, FileIo.O_DSYNC, DirectoryIo.O_SYNC}) {
+            FuseMessage message = fs.message(FUSE_WRITE, node).u64(fh).u64(0).u32(1);
+            message.u32(0).u64(0).u32(O_RDWR | flags).u32(0).bytes((byte) 'x');
+            assertEquals(0, fs.call(message, 8).error());
+            assertEquals(flags, nextFlags() & DirectoryIo.O_SYNC);
+        }
+    }
+
+    /** With which flags the next write came to the file system below. */
+    private int nextFlags() throws IOException {
+        StringBuilder line = new StringBuilder();
+        for (int c = served.getInputStream().read();
+                c != '\n';
+                c = served.getInputStream().read()) {
+            assertTrue(c >= 0, "the file system goes on");
+            line.append((char) c);
+        }
+        return Integer.parseInt(line.toString());
     }
 }

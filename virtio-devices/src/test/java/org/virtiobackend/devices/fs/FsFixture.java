@@ -56,7 +56,7 @@ final class FsFixture implements AutoCloseable {
 
     final SharedMemory memory;
     final CompletableFuture<Throwable> failure = new CompletableFuture<>();
-    private final IoPool ioPool = new IoPool(2);
+    final IoPool ioPool = new IoPool(2);
     private final DmaMap dmaMap = new DmaMap();
     private final WorkerPool workers;
     private final DeviceRuntime runtime;

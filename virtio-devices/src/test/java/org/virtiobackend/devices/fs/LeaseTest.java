@@ -78,6 +78,30 @@ class LeaseTest {
         assertEquals("012", Files.readString(root.resolve("f")));
     }
 
+    /** Two threads wait for the storage here. */
+    @Test
+    void manyThatOpenItHoldNoOtherUp() throws Exception {
+        Files.writeString(root.resolve("other"), "content");
+        long other = fs.node(ROOT, "other");
+        long fh = fs.handle(other, O_RDWR);
+        for (int i = 0; i < 5; i++) {
+            fs.requests.send(fs.message(FUSE_OPEN, node).u32(O_RDWR).u32(0), 16);
+        }
+        FuseMessage sync = fs.message(FUSE_FSYNC, other).u64(fh).u32(0).u32(0);
+        long unique = fs.requests.send(sync, 0);
+        assertEquals(unique, fs.await(fs.requests).unique());
+        holder.getOutputStream().close();
+        for (int i = 0; i < 5; i++) {
+            assertEquals(0, fs.await(fs.requests).error());
+        }
+    }
+
+    /** Whose name is not kept: the driver looks again, and opens what it finds. */
+    @Test
+    void whoWantedToMakeItLooksAgain() throws Exception {
+        assertEquals(-Errno.ESTALE, fs.create(ROOT, "f", O_RDWR, 0644).error());
+    }
+
     @Test
     void aLockIsNotToBeHadMeanwhile() throws Exception {
         long fh = fs.handle(node, O_RDONLY); // a reader does not touch the lease

@@ -124,6 +124,22 @@ class LockTest {
     }
 
     @Test
+    void anOwnerThatWaitsInTwoPlacesClosesACircleInEither() throws Exception {
+        for (int owner = 1; owner <= 3; owner++) {
+            assertEquals(0, set(owner, WRITE, 10 * owner, 10 * owner + 9));
+        }
+        for (int owner = 100; owner < 110; owner++) { // in the way of 2 and no part of any circle
+            assertEquals(0, set(owner, READ, 40, 49));
+        }
+        fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 40, 40, 0), 0);
+        fs.requests.send(lock(FUSE_SETLKW, 2, WRITE, 30, 30, 0), 0);
+        fs.requests.send(lock(FUSE_SETLKW, 1, WRITE, 20, 20, 0), 0);
+        FuseAnswer circle = fs.call(lock(FUSE_SETLKW, 3, WRITE, 10, 10, 0), 0);
+        assertEquals(-Errno.EDEADLK, circle.error());
+        assertEquals(3, fs.requests.pending());
+    }
+
+    @Test
     void aWaitThatCanEndIsNot() throws Exception {
         assertEquals(0, set(1, WRITE, 0, 9));
         assertEquals(0, set(1, READ, 3, 5));
@@ -330,6 +346,22 @@ class LockTest {
                 fs.call(fs.message(FUSE_FLUSH, node).u64(fh).u32(0).u32(0).u64(1), 0)
                         .error());
         assertEquals(0, set(2, READ, 5, 5), "the other one has closed the file");
+    }
+
+    @Test
+    void anOwnerThatGotNothingTakesNothing() throws Exception {
+        fs.close();
+        fs = new FsFixture(root, PassthroughOptions.defaults().withLimits(100, 100, 8)); // two owners
+        node = fs.node(ROOT, "f");
+        fh = fs.handle(node, O_RDWR);
+        int most = 8 * 512;
+        assertEquals(0, set(1, READ, 0, 2 * most));
+        for (int i = 1; i < most; i++) {
+            assertEquals(0, set(1, NONE, 2 * i, 2 * i), "splits one range");
+        }
+        assertEquals(-Errno.ENOLCK, set(2, READ, 0, 0), "one range too many");
+        assertEquals(0, set(1, NONE, 0, Long.MAX_VALUE));
+        assertEquals(0, set(3, READ, 0, 0));
     }
 
     @Test

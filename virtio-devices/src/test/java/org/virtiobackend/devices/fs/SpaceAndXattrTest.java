@@ -309,6 +309,22 @@ class SpaceAndXattrTest {
         assertEquals(List.of("user.seen"), listed(node));
     }
 
+    /** The guest's kernel asks nobody whether its user may, and the host would let the server. */
+    @Test
+    void refusesListsOfTheHostsKindsUnlessTheyAreKeptElsewhere() throws Exception {
+        start(PassthroughOptions.defaults());
+        FuseMessage strange =
+                fs.message(FUSE_SETXATTR, fs.node(ROOT, "f")).u32(1).u32(4); // no flags that the host takes
+        strange.u32(0).u32(0).text("system.nfs4_acl").bytes((byte) 1);
+        assertEquals(-Errno.EOPNOTSUPP, fs.call(strange, 0).error(), "not the host says so");
+        fs.close();
+        start(PassthroughOptions.defaults().withXattrs(XattrMap.prefixed("user.virtiofs.")));
+        assumeTrue(setxattr(fs.node(ROOT, "f"), "user.a", "1") == 0, "user attributes on the host");
+        assertEquals(0, setxattr(fs.node(ROOT, "f"), "system.nfs4_acl", "1"));
+        assertEquals(List.of("system.nfs4_acl", "user.a"), listed(fs.node(ROOT, "f")));
+        assertEquals(1, hostView().size("virtiofs.system.nfs4_acl"));
+    }
+
     @Test
     void rulesForThemHaveToBeWhole() {
         for (String wrong : List.of(

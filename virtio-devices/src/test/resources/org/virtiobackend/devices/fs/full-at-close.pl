@@ -1,4 +1,5 @@
-# A FUSE file system with one file, f, that takes every write and says when it is closed that there was no room (EDQUOT).
+# A FUSE file system with one file, f, that takes every write and says when it is closed that there was no room (EDQUOT). It prints
+# the flags of each write.
 use strict;
 
 my ($LOOKUP, $FORGET, $GETATTR, $SETATTR, $OPEN, $WRITE, $STATFS, $RELEASE) = (1, 2, 3, 4, 14, 16, 17, 18);
@@ -31,6 +32,7 @@ while (sysread($device, my $request, 1 << 18)) {
     } elsif ($opcode == $OPEN || $opcode == $OPENDIR) {
         $answer = pack('Q L2', 1, 0, 0);
     } elsif ($opcode == $WRITE) {
+        print unpack('L', substr($request, 72, 4)) . "\n";
         $answer = pack('L2', unpack('L', substr($request, 56, 4)), 0);
     } elsif ($opcode == $STATFS) {
         $answer = pack('Q5 L10', 100, 100, 100, 100, 100, 4096, 255, 4096, (0) x 7);

@@ -50,7 +50,7 @@ public final class RawFileBackend implements BlockBackend {
 
     private volatile long size;
     // what this file turned out not to do; a race costs one more try
-    private boolean readsNoWait = true;
+    private boolean readsNoWait = FileIo.NOWAIT_TELLS_END;
     private boolean writesNoWait = true;
 
     private RawFileBackend(String path, Fd fd, boolean blockDevice, Options options) throws IOException {

@@ -92,6 +92,11 @@ public final class FuseRequest {
         return left > 0;
     }
 
+    /** Reads on for no more than {@code most} entries: nobody knows so many files. */
+    public void limitList(long most) {
+        left = Math.min(left, most);
+    }
+
     /**
      * Becomes a request for the next part of a list to forget that is longer than any memory for requests.
      *

@@ -163,7 +163,9 @@ final class CreateOperations extends Operations {
         if (result < 0) {
             inodes.forget(nodeId, 1);
         }
-        return result == -Errno.EACCES || result == -Errno.ELOOP ? -Errno.ESTALE : result;
+        // nor is the name kept of what is put off: for a lease it waits when it opens the file that it then finds
+        boolean again = result == -Errno.EACCES || result == -Errno.ELOOP || result == FuseCall.WAIT_FOR_OTHERS;
+        return again ? -Errno.ESTALE : result;
     }
 
     /** @param fd of the new file, taken over; {@code name} is 0 when it has none */

@@ -22,7 +22,7 @@ final class FileOperations extends Operations {
 
     private final OpenFlags flags;
     // what this file system turned out not to do; a race costs one more try
-    private boolean readsNoWait = true;
+    private boolean readsNoWait = FileIo.NOWAIT_TELLS_END;
 
     FileOperations(PassthroughServer server, OpenFlags flags) {
         super(server);
@@ -137,8 +137,13 @@ final class FileOperations extends Operations {
                 || size > call.readable().totalBytes() - WRITE_HEADER) {
             return -Errno.EINVAL;
         }
-        if (!call.mayWait && size > INLINE_WRITE_BYTES) {
-            return FuseCall.WAIT;
+        boolean cached = (in.u32(20) & FUSE_WRITE_CACHE) != 0;
+        boolean appends = !cached && flags.appends(in.u32(32));
+        int durability = OpenFlags.durability(in.u32(32));
+        int wait = appends ? FuseCall.WAIT_IN_ORDER : FuseCall.WAIT;
+        boolean behind = appends && !server.appendOrder().isFree(in.nodeId());
+        if (!call.mayWait && (size > INLINE_WRITE_BYTES || durability != 0 || behind)) {
+            return wait;
         }
         Handle handle = pinHandle(call, in.u64(0));
         if (handle == null) {
@@ -149,17 +154,15 @@ final class FileOperations extends Operations {
                 return -Errno.EBADF;
             }
             if (!call.mayWait && file.waits()) {
-                return FuseCall.WAIT;
+                return wait;
             }
-            boolean cached = (in.u32(20) & FUSE_WRITE_CACHE) != 0;
-            boolean appends = !cached && flags.appends(in.u32(32));
             if (!appends && file.onlyGrows()) {
                 return -Errno.EPERM;
             }
             if ((in.u32(20) & FUSE_WRITE_KILL_SUIDGID) != 0) {
                 writeAsSender(call);
             }
-            long done = write(call, handle, offset, size, appends ? FileIo.RWF_APPEND : 0);
+            long done = write(call, handle, offset, size, durability | (appends ? FileIo.RWF_APPEND : 0));
             call.thread.credentials().restore();
             if (done >= 0) {
                 server.xattrs().dropMappedCapability(call.thread, handle.inode());

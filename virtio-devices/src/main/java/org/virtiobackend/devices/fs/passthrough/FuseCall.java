@@ -13,6 +13,11 @@ public final class FuseCall {
     /** A lock is somebody else's: hand the call to {@link PassthroughServer#awaitLock}. */
     public static final int AWAIT_LOCK = Integer.MIN_VALUE + 2;
 
+    /** It would wait for another process of the host, who knows how long. */
+    public static final int WAIT_FOR_OTHERS = Integer.MIN_VALUE + 4;
+    /** It would wait, and comes after others that do: {@link PassthroughServer#appendOrder}. */
+    public static final int WAIT_IN_ORDER = Integer.MIN_VALUE + 3;
+
     private final SegmentList readable;
     private final SegmentList writable;
     FuseRequest in;

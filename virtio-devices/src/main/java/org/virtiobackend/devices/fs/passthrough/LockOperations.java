@@ -1,6 +1,7 @@
 package org.virtiobackend.devices.fs.passthrough;
 
 import java.util.List;
+import java.util.Set;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.FileLocks;
@@ -68,10 +69,10 @@ final class LockOperations extends Operations {
         }
     }
 
-    /** Owners that keep the sender of a SETLKW from its byte range at the moment; flock locks have none. */
-    static List<Long> inTheWay(LockOwners owners, FuseRequest in) {
+    /** Of some owners those that keep the sender of a SETLKW from its byte range at the moment; flock locks have none. */
+    static List<Long> inTheWay(LockOwners owners, Set<Long> some, FuseRequest in) {
         return !isWhole(in) && isRange(in)
-                ? owners.inTheWay(in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24))
+                ? owners.inTheWay(some, in.nodeId(), owner(in), type(in), in.u64(16), in.u64(24))
                 : List.of();
     }
 

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.virtiobackend.posix.DirectoryIo;
 import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.FileIo;
@@ -55,10 +56,16 @@ final class LockOwners {
     synchronized int set(FsThread thread, Handle handle, long owner, int pid, int type, long start, long length) {
         Key key = new Key(handle.inode().id(), owner);
         Holder holder = holders.get(key);
+        if (holder == null && type == FileLocks.F_UNLCK) {
+            return 0;
+        }
+        long end = length == 0 ? Long.MAX_VALUE : start + length - 1;
+        // unlocking the middle of one makes two
+        int growth = holder == null ? 1 : holder.ranges.growth(start, end, type);
+        if (growth > 0 && rangeCount + growth > maxRanges) {
+            return -Errno.ENOLCK;
+        }
         if (holder == null) {
-            if (type == FileLocks.F_UNLCK) {
-                return 0;
-            }
             int fd = holders.size() < limit ? open(thread, handle.inode(), true) : -Errno.ENOLCK;
             if (fd < 0) {
                 return fd;
@@ -66,11 +73,6 @@ final class LockOwners {
             holder = new Holder(fd, handle.inode());
             handle.inode().pin(); // the handle keeps it alive, so this does not fail
             holders.put(key, holder);
-        }
-        long end = length == 0 ? Long.MAX_VALUE : start + length - 1;
-        int growth = holder.ranges.growth(start, end, type); // unlocking the middle of one makes two
-        if (growth > 0 && rangeCount + growth > maxRanges) {
-            return -Errno.ENOLCK;
         }
         holder.pid = pid;
         holder.handle = handle.id();
@@ -110,14 +112,13 @@ final class LockOwners {
         return found != 0 ? found : Math.max(hostPid, 0);
     }
 
-    /** Owners that keep another one from a lock at the moment. */
-    synchronized List<Long> inTheWay(long nodeId, long owner, int type, long start, long end) {
+    /** Of some owners those that keep another one from a lock at the moment. */
+    synchronized List<Long> inTheWay(Set<Long> some, long nodeId, long owner, int type, long start, long end) {
         List<Long> found = new ArrayList<>();
-        for (Map.Entry<Key, Holder> entry : holders.entrySet()) {
-            Key key = entry.getKey();
-            boolean other = key.nodeId() == nodeId && key.owner() != owner;
-            if (other && entry.getValue().ranges.areInTheWay(start, end, type)) {
-                found.add(key.owner());
+        for (Long each : some) {
+            Holder holder = each == owner ? null : holders.get(new Key(nodeId, each));
+            if (holder != null && holder.ranges.areInTheWay(start, end, type)) {
+                found.add(each);
             }
         }
         return found;

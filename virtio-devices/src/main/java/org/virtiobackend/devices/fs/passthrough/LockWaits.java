@@ -3,9 +3,9 @@ package org.virtiobackend.devices.fs.passthrough;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 import org.virtiobackend.devices.fs.fuse.FuseRequest;
 import org.virtiobackend.posix.Errno;
 
@@ -16,6 +16,7 @@ import org.virtiobackend.posix.Errno;
 final class LockWaits {
     private static final long FIRST_PAUSE_MILLIS = 1;
     private static final long LONGEST_PAUSE_MILLIS = 50;
+    /** Most waits that are looked at: each costs a look at every owner that waits. */
     private static final int LONGEST_CIRCLE = 64;
 
     private record Waiting(LockWait sender, long since, long longest) {
@@ -69,20 +70,21 @@ final class LockWaits {
 
     /** Whether an owner would wait for itself, by way of others: as for locks of processes on the host, and as for those not too far. */
     private boolean closesCircle(FuseRequest request) {
-        LockOwners owners = server.lockOwners();
-        Deque<Long> open = new ArrayDeque<>(LockOperations.inTheWay(owners, request));
-        Set<Long> seen = new HashSet<>();
-        while (!open.isEmpty() && seen.size() < LONGEST_CIRCLE) {
-            long owner = open.remove();
-            if (owner == LockOperations.owner(request)) {
-                return true;
-            }
-            if (seen.add(owner)) {
-                for (Waiting other : waits) {
-                    if (LockOperations.owner(other.request()) == owner) {
-                        open.addAll(LockOperations.inTheWay(owners, other.request()));
-                    }
+        Map<Long, List<FuseRequest>> unseen = new HashMap<>(); // by owners that wait; nobody else passes on a circle
+        for (Waiting each : waits) {
+            FuseRequest other = each.request();
+            unseen.computeIfAbsent(LockOperations.owner(other), owner -> new ArrayList<>())
+                    .add(other);
+        }
+        long sender = LockOperations.owner(request);
+        unseen.computeIfAbsent(sender, owner -> new ArrayList<>());
+        Deque<FuseRequest> open = new ArrayDeque<>(List.of(request));
+        for (int looked = 0; looked < LONGEST_CIRCLE && !open.isEmpty(); looked++) {
+            for (Long owner : LockOperations.inTheWay(server.lockOwners(), unseen.keySet(), open.remove())) {
+                if (owner == sender) {
+                    return true;
                 }
+                open.addAll(unseen.remove(owner));
             }
         }
         return false;

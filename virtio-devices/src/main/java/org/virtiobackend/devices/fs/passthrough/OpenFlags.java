@@ -34,6 +34,12 @@ final class OpenFlags {
         return (wanted & DirectoryIo.O_APPEND) != 0 && !options.writeback();
     }
 
+    /** What one write promises, by flags of its own (RWF_DSYNC, mount -o sync): RWF_ constants; the driver sends no FSYNC after it. */
+    static int durability(int wanted) {
+        boolean all = (wanted & DirectoryIo.O_SYNC) == DirectoryIo.O_SYNC;
+        return all ? FileIo.RWF_SYNC : (wanted & FileIo.O_DSYNC) != 0 ? FileIo.RWF_DSYNC : 0;
+    }
+
     static boolean changes(int wanted) {
         return (wanted & O_ACCMODE) != FileIo.O_RDONLY || (wanted & FileIo.O_TRUNC) != 0;
     }

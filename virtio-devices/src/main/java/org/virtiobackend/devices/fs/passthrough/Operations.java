@@ -115,9 +115,9 @@ abstract class Operations {
         call.thread.credentials().loseSetId(uid, options.gids().toHost(call.in.gid()));
     }
 
-    /** Opens a file anew; another process's lease on it is waited for only where that is allowed, otherwise {@link FuseCall#WAIT}. */
+    /** Opens a file anew; another process's lease on it is waited for only where that is allowed, otherwise {@link FuseCall#WAIT_FOR_OTHERS}. */
     final int reopen(FuseCall call, Inode inode, int flags) {
         int fd = call.thread.proc().reopen(inode.fd(), call.mayWait ? flags : flags | FileIo.O_NONBLOCK);
-        return fd == -Errno.EAGAIN && !call.mayWait ? FuseCall.WAIT : fd;
+        return fd == -Errno.EAGAIN && !call.mayWait ? FuseCall.WAIT_FOR_OTHERS : fd;
     }
 }

@@ -64,6 +64,7 @@ public final class PassthroughServer implements AutoCloseable {
     private final LockOperations locks;
     private final LockOwners lockOwners;
     private final LockWaits lockWaits = new LockWaits(this);
+    private final AppendOrder appendOrder = new AppendOrder();
     private volatile boolean extendedSetxattr;
     private volatile ByteOrder order = ByteOrder.LITTLE_ENDIAN;
     private volatile boolean begun;
@@ -178,6 +179,11 @@ public final class PassthroughServer implements AutoCloseable {
         lockWaits.add(wait);
     }
 
+    /** Where a request goes that {@link #serve} answered with {@link FuseCall#WAIT_IN_ORDER}. */
+    public AppendOrder appendOrder() {
+        return appendOrder;
+    }
+
     /** Ends all waiting for locks with an error: the buffers of the requests have to go back. */
     public void endWaits() {
         lockWaits.endAll();
@@ -186,6 +192,11 @@ public final class PassthroughServer implements AutoCloseable {
     /** Byte order of the session: virtio 1.4 5.11.6.1. */
     public ByteOrder order() {
         return order;
+    }
+
+    /** Most files that a driver may know. */
+    public int maxInodes() {
+        return options.maxInodes();
     }
 
     /** Files that the driver knows. */

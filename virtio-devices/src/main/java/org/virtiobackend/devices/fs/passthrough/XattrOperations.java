@@ -12,6 +12,9 @@ final class XattrOperations extends Operations {
     private static final int NAME_MAX = 255;
     private static final int SIZE_MAX = 64 << 10;
     private static final int FUSE_SETXATTR_ACL_KILL_SGID = 1;
+    /** The server may change what is behind these names (system.nfs4_acl) as the guest's users may not, and their kernel does not ask. */
+    private static final byte[] SYSTEM = "system.".getBytes(StandardCharsets.US_ASCII);
+
     private static final byte[] ACL = "system.posix_acl_".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CAPABILITY = "security.capability".getBytes(StandardCharsets.US_ASCII);
 
@@ -68,10 +71,7 @@ final class XattrOperations extends Operations {
             if (room == 0 && wanted != 0) {
                 return -Errno.ERANGE;
             }
-            int size = map.isIdentity() && acl
-                    ? ExtendedAttributes.list(call.thread.proc(), inode.fd(), call.out.address(), room)
-                    : listMapped(call, inode, room);
-            return reply(call, wanted, size);
+            return reply(call, wanted, listMapped(call, inode, room));
         } finally {
             inode.unpin();
         }
@@ -158,11 +158,13 @@ final class XattrOperations extends Operations {
         if (length <= 0 || length > NAME_MAX) {
             return length < 0 ? -Errno.EINVAL : -Errno.ERANGE;
         }
-        if (!acl && startsWith(call.in, at, ACL)) {
+        boolean isAcl = startsWith(call.in, at, ACL);
+        XattrMap.Rule rule = map.ofGuest(call.in, at);
+        boolean asItIs = rule == null || rule.kind() == XattrMap.Kind.OK;
+        if (isAcl ? !acl : asItIs && startsWith(call.in, at, SYSTEM)) {
             return -Errno.EOPNOTSUPP;
         }
-        XattrMap.Rule rule = map.ofGuest(call.in, at);
-        if (rule == null || rule.kind() == XattrMap.Kind.OK) {
+        if (asItIs) {
             return call.in.address(at);
         }
         if (rule.kind() != XattrMap.Kind.PREFIX) {
@@ -213,7 +215,8 @@ final class XattrOperations extends Operations {
             int skipped = mapped ? rule.prepend().length : 0;
             int length = end - at - skipped;
             boolean hidden = rule != null && !mapped && rule.kind() != XattrMap.Kind.OK;
-            if (length <= 1 || hidden || !acl && startsWith(names, at + skipped, ACL)) {
+            boolean isAcl = startsWith(names, at + skipped, ACL);
+            if (length <= 1 || hidden || (isAcl ? !acl : !mapped && startsWith(names, at, SYSTEM))) {
                 continue;
             }
             if (room > 0) {

@@ -1,5 +1,7 @@
 package org.virtiobackend.virtio.device.io;
 
+import java.util.ArrayDeque;
+import java.util.Deque;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,31 +22,61 @@ public final class IoPool implements AutoCloseable {
 
     private final int maxThreads;
     private Task[] ring = new Task[INITIAL];
+    /** What waits for others: one thread less than there are is the most that it takes. */
+    private final Deque<Task> slow = new ArrayDeque<>();
+
+    private int slowRunning;
     private int head;
     private int count;
     private int threads;
     private int idle;
     private boolean closed;
 
-    /** @param threads at most so many; they start when work comes */
+    /** @param threads at most so many, or a second one while the only one is with something slow; they start when work comes */
     public IoPool(int threads) {
         this.maxThreads = threads;
     }
 
     /** Runs {@code task} soon, on a thread of the pool; from any thread, never waits for one. */
     public synchronized void submit(Task task) {
-        if (closed) {
-            throw new IllegalStateException("I/O pool is closed");
-        }
+        requireOpen();
         if (count == ring.length) {
             grow();
         }
         ring[(head + count++) & (ring.length - 1)] = task;
-        if (count > idle && threads < maxThreads) {
+        callThread();
+    }
+
+    /** As {@link #submit} for what others may keep waiting for long: a thread is left to the rest, however much of it comes. */
+    public synchronized void submitSlow(Task task) {
+        requireOpen();
+        slow.add(scratch -> {
+            try {
+                task.run(scratch);
+            } finally {
+                slowEnded();
+            }
+        });
+        callThread();
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("I/O pool is closed");
+        }
+    }
+
+    private void callThread() {
+        int most = slowRunning > 0 ? Math.max(2, maxThreads) : maxThreads;
+        if (count + slow.size() > idle && threads < most) {
             start();
         } else {
             notify();
         }
+    }
+
+    private synchronized void slowEnded() {
+        slowRunning--;
     }
 
     /** Lets what was submitted finish and ends the threads. */
@@ -95,7 +127,10 @@ public final class IoPool implements AutoCloseable {
     }
 
     private synchronized Task take() {
-        while (count == 0) {
+        while (count == 0 || maySlow()) {
+            if (maySlow()) {
+                return takeSlow();
+            }
             if (closed) {
                 return null;
             }
@@ -112,6 +147,19 @@ public final class IoPool implements AutoCloseable {
         ring[head] = null;
         head = (head + 1) & (ring.length - 1);
         count--;
+        return task;
+    }
+
+    private boolean maySlow() {
+        return !slow.isEmpty() && slowRunning < Math.max(1, maxThreads - 1);
+    }
+
+    private Task takeSlow() {
+        slowRunning++;
+        Task task = slow.remove();
+        if (count > 0) {
+            callThread();
+        }
         return task;
     }
 
