@@ -12,7 +12,7 @@ ip() { /bin/ip "$@"; }
 nic_up() {
   modprobe virtio_net
   ip link set lo up
-  until_true 100 test -e "/sys/class/net/$NIC" || die "no $NIC"
+  until_true "$PATIENCE" test -e "/sys/class/net/$NIC" || die "no $NIC"
   ip link set "$NIC" up
 }
 

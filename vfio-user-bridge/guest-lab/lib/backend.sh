@@ -124,11 +124,12 @@ backend_start_qsd() {
 
 backend_start_virtiofsd() { skip "virtiofsd serves no disk"; }
 
-# backend_stop ID SECONDS: asks it to stop; leaves its exit status in STATUS. False when it does not stop.
+STOP_SECONDS=60
+# backend_stop ID: asks it to stop; leaves its exit status in STATUS. False when it does not stop.
 backend_stop() {
   local pid=${BACKEND_PIDS[$1]}
   kill -TERM "$pid" 2>/dev/null || true
-  wait_exit "$pid" "$2"
+  wait_exit "$pid" "$STOP_SECONDS"
 }
 
 backend_fds() { find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l; }

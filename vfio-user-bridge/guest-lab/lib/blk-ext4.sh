@@ -6,7 +6,7 @@ ext4_and_fio() {
   truncate -s "$((fs_mib + ${LAB_FIO_MIB:=256}))M" "$image"
   backend_start disk "$image"
   guest_start guest blk-ext4 "LAB_FS_MIB=$fs_mib" "LAB_DATA_MIB=$LAB_DATA_MIB" "LAB_SECONDS=$LAB_SECONDS"
-  guest_expect '^up ' 60
+  guest_expect '^up ' "$BOOT_SECONDS"
   ok "guest is up after $(elapsed "$GUEST_START") s"
   guest_expect '^ext4 verified' "${LAB_WAIT:-180}"
   ok "mkfs, mount, $LAB_DATA_MIB MiB, unmount, mount again: same checksum"

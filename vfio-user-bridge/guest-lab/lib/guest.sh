@@ -8,6 +8,8 @@ GUEST_BOOT=kernel
 GUEST_OVERLAY=()
 # What goes before QEMU's command line, e.g. to start it in another network namespace.
 GUEST_RUNNER=()
+# For a guest to boot and say its first word, on a machine with other work: it takes 10 of them.
+BOOT_SECONDS=240
 declare -A QMP_IN=() QMP_OUT=() GUEST_PIDS=()
 
 # The lab's own files, in a second archive after the prepared initramfs, so that a change needs no new preparation.
@@ -83,7 +85,7 @@ qmp_open() {
   exec {in}<>"$LAB_RUN/$1.in" {out}<>"$LAB_RUN/$1.out"
   QMP_IN[$1]=$in
   QMP_OUT[$1]=$out
-  read -r -t 20 line <&"$out" && [[ $line == *'"QMP"'* ]]
+  read -r -t 60 line <&"$out" && [[ $line == *'"QMP"'* ]]
 }
 
 qmp_close() {
@@ -160,7 +162,7 @@ guest_expect_next() {
 # guest_finish SECONDS: the test ends well and the machine powers off.
 guest_finish() {
   guest_expect '^done 0$' "$1"
-  wait_exit "$GUEST_PID" 20 || fail "$GUEST_NAME: QEMU does not end after power off"
+  wait_exit "$GUEST_PID" "$STOP_SECONDS" || fail "$GUEST_NAME: QEMU does not end after power off"
   ((STATUS == 0)) || fail "$GUEST_NAME: QEMU exits $STATUS: $(tail -n 3 "$GUEST_STDERR")"
 }
 

@@ -20,16 +20,23 @@ headers_there() {
   in_chroot "$LAB_CHROOT" apt-cache policy "linux-headers-$(<"$(boot_dir "$1")/version")" | grep 'Candidate: [0-9]' >/dev/null
 }
 
+kbuild_current() {
+  stamped "$(boot_dir backports)" "$(boot_stamp backports)" && stamped "$LAB_KBUILD" "$(kbuild_stamp)"
+}
+
 kbuild_ready() {
   local log=$LAB_CACHE/prepare.log
-  stamped "$(boot_dir backports)" "$(boot_stamp backports)" && stamped "$LAB_KBUILD" "$(kbuild_stamp)" && return
+  kbuild_current && return
   flock -x -w 600 9 || cannot "another run has held the cache for 10 minutes: $LAB_CACHE"
-  # The archive keeps only the last few kernels: their lists must be fresh before versions are chosen.
-  logged "$log" "apt-get update in the chroot" in_chroot "$LAB_CHROOT" apt-get update
-  if [[ -f $(boot_dir stable)/version ]] && ! headers_there stable; then rm -f "$(boot_dir stable)/.lab-stamp"; fi
-  stage_kernel stable "$log"
-  stage_kernel backports "$log"
-  stage "$LAB_KBUILD" "$(kbuild_stamp)" "kernel module build environment" build_kbuild "$log"
+  # Another run may have done it meanwhile.
+  if ! kbuild_current; then
+    # The archive keeps only the last few kernels: their lists must be fresh before versions are chosen.
+    logged "$log" "apt-get update in the chroot" in_chroot "$LAB_CHROOT" apt-get update
+    if [[ -f $(boot_dir stable)/version ]] && ! headers_there stable; then rm -f "$(boot_dir stable)/.lab-stamp"; fi
+    stage_kernel stable "$log"
+    stage_kernel backports "$log"
+    stage "$LAB_KBUILD" "$(kbuild_stamp)" "kernel module build environment" build_kbuild "$log"
+  fi
   flock -s 9
 }
 

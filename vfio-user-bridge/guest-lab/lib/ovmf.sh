@@ -19,8 +19,11 @@ ovmf_ready() {
   local log=$LAB_CACHE/prepare.log
   stamped "$OVMF_DIR" "$(ovmf_stamp)" && return
   flock -x -w 600 9 || cannot "another run has held the cache for 10 minutes: $LAB_CACHE"
-  logged "$log" "apt-get update in the chroot" in_chroot "$LAB_CHROOT" apt-get update
-  stage "$OVMF_DIR" "$(ovmf_stamp)" "UEFI firmware" build_ovmf "$log"
+  # Another run may have done it meanwhile.
+  if ! stamped "$OVMF_DIR" "$(ovmf_stamp)"; then
+    logged "$log" "apt-get update in the chroot" in_chroot "$LAB_CHROOT" apt-get update
+    stage "$OVMF_DIR" "$(ovmf_stamp)" "UEFI firmware" build_ovmf "$log"
+  fi
   flock -s 9
 }
 

@@ -5,13 +5,19 @@ RESTRICTED_OUT=$LAB_CACHE/modules/guest-linux
 
 # Builds the module for both guest kernels unless nothing has changed.
 restricted_build() {
-  local stamp log=$LAB_RUN/module-build.log
+  local stamp lock log=$LAB_RUN/module-build.log
   kbuild_ready
   stamp=$({ kbuild_stamp; cat "$RESTRICTED_SOURCE"/*.[ch] "$RESTRICTED_SOURCE/Kbuild" "$RESTRICTED_SOURCE/Makefile"; } | sha256sum | cut -c1-16)
   stamped "$RESTRICTED_OUT" "$stamp" && return
-  build_guest_module "$RESTRICTED_SOURCE" "$RESTRICTED_OUT" >"$log" 2>&1 || fail "the module does not build: $(grep -m 3 -E 'error|Error' "$log")"
-  ! grep -iE 'warning:' "$log" || fail "the module builds with warnings"
-  printf '%s\n' "$stamp" >"$RESTRICTED_OUT/.lab-stamp"
+  # Not below the hands of another run that boots a guest with it.
+  exec {lock}>"$LAB_CACHE/modules.lock"
+  flock -x -w 300 "$lock" || cannot "another run has built the module for 5 minutes"
+  if ! stamped "$RESTRICTED_OUT" "$stamp"; then
+    build_guest_module "$RESTRICTED_SOURCE" "$RESTRICTED_OUT" >"$log" 2>&1 || fail "the module does not build: $(grep -m 3 -E 'error|Error' "$log")"
+    ! grep -iE 'warning:' "$log" || fail "the module builds with warnings"
+    printf '%s\n' "$stamp" >"$RESTRICTED_OUT/.lab-stamp"
+  fi
+  exec {lock}>&-
   ok "the module builds without a warning for $(printf '%s ' "$RESTRICTED_OUT"/*/ | sed 's|[^ ]*/\([^/ ]*\)/|\1|g')"
 }
 

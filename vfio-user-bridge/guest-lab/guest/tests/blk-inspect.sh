@@ -61,7 +61,7 @@ value "interrupts $before $after"
 
 # A function level reset by the PCI core and a second life after it.
 echo "${virtio##*/}" >/sys/bus/virtio/drivers/virtio_blk/unbind
-want "the disk is gone after unbinding" until_true 50 test ! -e "$DISK"
+want "the disk is gone after unbinding" until_true "$PATIENCE" test ! -e "$DISK"
 if [ "$LAB_EXPRESS" = 1 ]; then
   want "function level reset is offered" grep -qw flr "$pci/reset_method"
   echo flr >"$pci/reset_method"

@@ -7,9 +7,9 @@ dd if=/dev/urandom of="$DISK" bs=1M count=4 oflag=direct 2>/dev/null
 before=$(dd if="$DISK" bs=1M count=4 iflag=direct 2>/dev/null | sha256sum)
 say "grow now"
 grown() { [ "$(sectors)" = "$LAB_SECTORS" ]; }
-until_true 150 grown || die "the disk still has $(sectors) sectors, not $LAB_SECTORS"
+until_true "$PATIENCE" grown || die "the disk still has $(sectors) sectors, not $LAB_SECTORS"
 passed "/sys/block/vda/size shows $LAB_SECTORS sectors"
-want "the kernel announces the new capacity" until_true 50 sh -c "dmesg | grep -q 'new size: $LAB_SECTORS 512-byte logical blocks'"
+want "the kernel announces the new capacity" until_true "$PATIENCE" sh -c "dmesg | grep -q 'new size: $LAB_SECTORS 512-byte logical blocks'"
 # The last 4 MiB did not exist before.
 dd if=/dev/urandom bs=1M count=4 2>/dev/null | tee /tmp/new | dd of="$DISK" bs=1M seek=$((LAB_SECTORS / 2048 - 4)) oflag=direct iflag=fullblock conv=fsync 2>/dev/null
 value "tail $(sha256sum </tmp/new | cut -d' ' -f1)"

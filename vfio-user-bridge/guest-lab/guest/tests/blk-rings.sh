@@ -2,7 +2,7 @@
 # LAB_DISKS disks whose serial numbers say what to expect of them, see scenarios/blk-rings. LAB_BINDS times unbind and bind.
 modprobe virtio_blk
 all_there() { [ "$(find /sys/block -name 'vd*' | wc -l)" -eq "$LAB_DISKS" ]; }
-until_true 200 all_there || die "$(find /sys/block -name 'vd*' | wc -l) of $LAB_DISKS disks"
+until_true "$PATIENCE" all_there || die "$(find /sys/block -name 'vd*' | wc -l) of $LAB_DISKS disks"
 
 # disk_of SERIAL: its name in /sys/block.
 disk_of() {
@@ -106,7 +106,7 @@ equal "after $LAB_BINDS times unbind and bind everything is there" "$before" "$(
 
 rmmod virtio_blk
 modprobe virtio_blk
-until_true 200 all_there || die "after the module was loaded again: $(find /sys/block -name 'vd*' | wc -l) of $LAB_DISKS disks"
+until_true "$PATIENCE" all_there || die "after the module was loaded again: $(find /sys/block -name 'vd*' | wc -l) of $LAB_DISKS disks"
 equal "after the module was loaded again everything is there" "$before" "$(sums)"
 
 if [ "$LAB_REBOOT" = 1 ]; then
@@ -116,7 +116,7 @@ if [ "$LAB_REBOOT" = 1 ]; then
   # shellcheck disable=SC2046 # options
   fio --size=4m --offset=8m --rw=randrw --bs=4k --ioengine=libaio --iodepth=16 --direct=1 --time_based --runtime=3600 --minimal \
     $(fio_jobs) >/dev/null 2>&1 &
-  until_true 100 busy || die "no I/O under way"
+  until_true "$PATIENCE" busy || die "no I/O under way"
   say "rebooting"
   reboot -f
   sleep 60

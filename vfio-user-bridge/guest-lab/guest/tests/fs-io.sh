@@ -33,14 +33,14 @@ part_files() {
   say "mapped"
   hear changed
   # Cached attributes live for a second with cache=auto; opening asks in any case.
-  want "what the host changes the guest reads when it opens the file" until_true 30 sh -c "dd if=$SHARE/files/mapped bs=1 skip=4096 count=17 2>/dev/null | grep -q 'the host was here'"
+  want "what the host changes the guest reads when it opens the file" until_true "$PATIENCE" sh -c "dd if=$SHARE/files/mapped bs=1 skip=4096 count=17 2>/dev/null | grep -q 'the host was here'"
 }
 
 part_append() {
   : >$SHARE/log
   say "append"
   "$TOOL" append $SHARE/log guest 1500 || die "append fails"
-  until_true 100 sh -c "[ \$(stat -c %s $SHARE/log) -eq 192000 ]" || die "the log has $(stat -c %s $SHARE/log) bytes"
+  until_true "$PATIENCE" sh -c "[ \$(stat -c %s $SHARE/log) -eq 192000 ]" || die "the log has $(stat -c %s $SHARE/log) bytes"
   forget
   value "log $(sha256sum <$SHARE/log | cut -d' ' -f1)"
   say "appended"
@@ -85,17 +85,17 @@ stuck_begin() {
   echo kept >$SHARE/kept
   "$TOOL" lock fcntl take $SHARE/kept >/tmp/kept 2>&1 &
   keeper=$!
-  until_true 50 grep -q taken /tmp/kept || die "a file cannot be locked"
+  until_true "$PATIENCE" grep -q taken /tmp/kept || die "a file cannot be locked"
   "$TOOL" lock fcntl wait $SHARE/kept >/tmp/stuck 2>&1 &
   stuck=$!
-  until_true 50 grep -q waiting /tmp/stuck
+  until_true "$PATIENCE" grep -q waiting /tmp/stuck || die "nobody waits for a lock that is kept"
   usleep 300000
-  kill -9 $stuck
+  kill -9 "$stuck"
 }
 stuck_end() {
-  wait $stuck 2>/dev/null || true
+  wait "$stuck" 2>/dev/null || true
   equal "fcntl: who was killed while waiting is gone, and the lock is held still" EAGAIN "$("$TOOL" lock fcntl try $SHARE/kept || true)"
-  kill -9 $keeper
+  kill -9 "$keeper"
 }
 
 part_locks() {
@@ -103,7 +103,7 @@ part_locks() {
   [ "$LAB_LOCKS" = guest ] || stuck_begin
   for kind in flock fcntl; do
     held $kind take
-    want "$kind: taken" until_true 50 grep -q taken /tmp/held
+    want "$kind: taken" until_true "$PATIENCE" grep -q taken /tmp/held
     equal "$kind: another process of the guest is refused" EAGAIN "$("$TOOL" lock $kind try $SHARE/locked || true)"
     say "locked $kind"
     hear tried
@@ -114,7 +114,7 @@ part_locks() {
     equal "$kind: what the host has locked the guest cannot" EAGAIN "$("$TOOL" lock $kind try $SHARE/locked || true)"
     [ $kind = flock ] || equal "fcntl: the guest can ask about it" "write 0 0" "$("$TOOL" lock fcntl get $SHARE/locked)"
     held $kind wait
-    until_true 50 grep -q waiting /tmp/held
+    until_true "$PATIENCE" grep -q waiting /tmp/held || die "$kind: nobody waits"
     usleep 300000
     want "$kind: it waits" sh -c '! grep -q taken /tmp/held'
     # More of them than there are workers, and other requests go on.
@@ -128,7 +128,7 @@ part_locks() {
     # shellcheck disable=SC2086 # several
     kill -9 $waiters
     say "waiting $kind"
-    want "$kind: got when the host lets go" until_true 100 grep -q taken /tmp/held
+    want "$kind: got when the host lets go" until_true "$PATIENCE" grep -q taken /tmp/held
     say "got $kind"
     hear tried
     release
@@ -138,7 +138,7 @@ part_locks() {
     say "given back $kind"
     hear mine
     held $kind wait
-    until_true 50 grep -q waiting /tmp/held
+    until_true "$PATIENCE" grep -q waiting /tmp/held || die "$kind: nobody waits"
     usleep 300000
     kill -9 "$holder"
     say "interrupted $kind"
@@ -148,7 +148,7 @@ part_locks() {
   [ "$LAB_LOCKS" = host ] || return 0
   "$TOOL" lock fcntl take $SHARE/locked 100 100 >/tmp/held 2>&1 &
   holder=$!
-  until_true 50 grep -q taken /tmp/held || die "a range cannot be locked"
+  until_true "$PATIENCE" grep -q taken /tmp/held || die "a range cannot be locked"
   say "ranges"
   hear tried
   release
@@ -188,7 +188,7 @@ part_quota() {
   want "about what is allowed was written ($size bytes)" test "$size" -ge 1900000 -a "$size" -le 2097152
   as_user rm /quota/big
   # btrfs gives space back when it commits.
-  want "there is room again after rm" until_true 100 sh -c 'sync; /lab/fstool as 1001 dd if=/dev/zero of=/quota/less bs=64k count=8'
+  want "there is room again after rm" until_true "$PATIENCE" sh -c 'sync; /lab/fstool as 1001 dd if=/dev/zero of=/quota/less bs=64k count=8'
   [ "$LAB_QUOTA" = user ] || return 0
   count=0
   while as_user touch /quota/f$count 2>/tmp/out; do

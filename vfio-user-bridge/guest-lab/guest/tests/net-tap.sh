@@ -21,7 +21,7 @@ promised() {
 addresses() {
   equal "the MAC address" "$LAB_MAC" "$(cat /sys/class/net/$NIC/address)"
   equal "the MTU the device suggests" "$LAB_MTU" "$(cat /sys/class/net/$NIC/mtu)"
-  want "carrier" until_true 50 has_carrier
+  want "carrier" until_true "$PATIENCE" has_carrier
   ip link set "$NIC" mtu 1500
   value "features $(cat /sys/class/net/$NIC/device/features)"
   want "an address by DHCP" udhcpc -i "$NIC" -n -q -t 10 -T 1 -s /lab/udhcpc.sh
@@ -177,16 +177,16 @@ filters() {
 
 links() {
   ask link down
-  want "the cable is pulled: no carrier" until_true 100 no_carrier
+  want "the cable is pulled: no carrier" until_true "$PATIENCE" no_carrier
   ask link up
-  want "and plugged in: carrier" until_true 100 has_carrier
+  want "and plugged in: carrier" until_true "$PATIENCE" has_carrier
   traffic_goes_on "the cable is back"
   if [ "$LAB_DEVICE" = java ]; then
     : >/tmp/traffic/may-fail
     ask delete
-    want "the host's tap is deleted: no carrier" until_true 100 no_carrier
+    want "the host's tap is deleted: no carrier" until_true "$PATIENCE" no_carrier
     ask make
-    want "and made again: carrier" until_true 100 has_carrier
+    want "and made again: carrier" until_true "$PATIENCE" has_carrier
     traffic_goes_on "another tap"
     rm /tmp/traffic/may-fail
     ip address add 10.77.0.66/32 dev "$NIC"

@@ -57,7 +57,7 @@ part_work() {
   want "nothing but the rings is left in the region" test "$(counter used_bytes)" = "$(counter coherent_bytes)"
   driver unbind
   driver bind
-  want "the disk is there again after unbind and bind" until_true 50 test -b "$DISK"
+  want "the disk is there again after unbind and bind" until_true "$PATIENCE" test -b "$DISK"
   mount -t ext4 "$DISK" /mnt
   equal "the file after unbind and bind" "$sum" "$(sha256sum </mnt/data | cut -d' ' -f1)"
   umount /mnt
@@ -90,7 +90,7 @@ part_late() {
   umount /mnt
   rmmod "$MODULE"
   module_up
-  want "a disk that is not in use is attached again" until_true 50 test -b "$DISK"
+  want "a disk that is not in use is attached again" until_true "$PATIENCE" test -b "$DISK"
   check_mode "$LAB_WANT"
   mixed 2
   mount -t ext4 "$DISK" /mnt

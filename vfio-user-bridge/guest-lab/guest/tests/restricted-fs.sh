@@ -8,7 +8,7 @@
 expected_complaints="$expected_complaints|probe with driver virtiofs failed|virtiofs: probe of|device uses modern interface but does not have VIRTIO_F|Failed to enable 64-bit|virtio: device refuses features"
 want "without the module the device refuses the driver" test ! -e /sys/bus/virtio/devices/virtio0/driver
 module_up mode="$LAB_MODE"
-want "with it the driver is bound" until_true 50 test -e /sys/bus/virtio/devices/virtio0/driver
+want "with it the driver is bound" until_true "$PATIENCE" test -e /sys/bus/virtio/devices/virtio0/driver
 equal "the module's mode" "$LAB_MODE" "$(counter mode)"
 case $LAB_MODE in dmb) bits=01 ;; *) bits=10 ;; esac
 equal "feature bits 27 and 44 as negotiated" $bits "$(feature 27)$(feature 44)"

@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -20,22 +22,25 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.Timeout;
 
 /** Runs each scenario of the guest lab: a real QEMU, a stock Debian kernel, this backend. */
 class GuestLabIT {
     private static final Path LAB =
             Path.of("..", "vfio-user-bridge", "guest-lab").toAbsolutePath().normalize();
-    private static final int PREPARE_MINUTES = 15;
-    private static final int SCENARIO_MINUTES = 10;
+    private static final int PREPARE_MINUTES = 30;
+    private static final int SCENARIO_MINUTES = 25;
     private static final int TAIL_LINES = 25;
     /** Scenarios at a time: a guest that boots keeps one processor busy, the scenarios share nothing. */
     private static final int LANES = Math.min(2, Runtime.getRuntime().availableProcessors());
 
     private static ExecutorService lanes;
 
+    /** Everything: a scenario that had to make what it needs would do so within its own time, the others waiting for it. */
     @BeforeAll
+    @Timeout(value = PREPARE_MINUTES + 5, unit = TimeUnit.MINUTES)
     static void prepare() throws Exception {
-        succeed(PREPARE_MINUTES, LAB.resolve("prepare"));
+        succeed(PREPARE_MINUTES, LAB.resolve("prepare"), "--all");
     }
 
     /** All start to run at once, from the end of the alphabet: the restricted ones take longest. */
@@ -68,33 +73,47 @@ class GuestLabIT {
     }
 
     @AfterAll
-    static void end() {
+    static void end() throws InterruptedException {
         if (lanes != null) {
             lanes.shutdownNow();
+            // An interrupted one has its guest to stop.
+            lanes.awaitTermination(1, TimeUnit.MINUTES);
         }
     }
 
     /** What it prints ends up in a file of its own and, when it fails, its last lines in the report: nobody has to look elsewhere. */
-    private static void succeed(int minutes, Path program) throws IOException, InterruptedException {
+    private static void succeed(int minutes, Path program, String... arguments)
+            throws IOException, InterruptedException {
         Path log = Files.createDirectories(Path.of("target", "guest-lab")).resolve(program.getFileName() + ".log");
-        Process process = new ProcessBuilder(program.toString())
+        List<String> command = new ArrayList<>(List.of(arguments));
+        command.add(0, program.toString());
+        Process process = new ProcessBuilder(command)
                 .directory(LAB.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
-        process.getOutputStream().close();
-        if (!process.waitFor(minutes, TimeUnit.MINUTES)) {
-            stop(process);
-            fail(program.getFileName() + " did not end within " + minutes + " minutes:\n" + tail(log));
+        try {
+            process.getOutputStream().close();
+            if (!process.waitFor(minutes, TimeUnit.MINUTES)) {
+                fail(program.getFileName() + " did not end within " + minutes + " minutes:\n" + tail(log));
+            }
+        } finally {
+            if (process.isAlive()) {
+                stop(process);
+            }
         }
         assertEquals(0, process.exitValue(), () -> program.getFileName() + " failed:\n" + tail(log));
     }
 
-    private static void stop(Process process) throws InterruptedException {
+    /** Also on a thread that is interrupted. */
+    private static void stop(Process process) {
         process.descendants().forEach(ProcessHandle::destroy);
         process.destroy();
-        process.waitFor(10, TimeUnit.SECONDS);
-        process.destroyForcibly();
+        try {
+            process.onExit().orTimeout(10, TimeUnit.SECONDS).join();
+        } catch (CompletionException e) {
+            process.destroyForcibly();
+        }
     }
 
     private static String tail(Path log) {

@@ -27,7 +27,7 @@ class FsStartTest {
 
     private String refusal(List<String> runner) throws Exception {
         List<String> trial = new ArrayList<>(runner);
-        trial.add("true");
+        trial.addAll(FsUserTest.readsProgram());
         assumeTrue(FsUserTest.runs(trial), String.join(" ", runner));
         Path shared = Files.createDirectory(directory.resolve("shared"));
         List<String> arguments =

@@ -89,6 +89,18 @@ class FsUserTest {
         }
     }
 
+    /** What tells whether who runs it can read the program: that may be beneath somebody's home. */
+    static List<String> readsProgram() {
+        List<String> command = new ArrayList<>(List.of("sh", "-c", "for f; do test -r \"$f\" || exit 1; done", "sh"));
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        for (String entry : classPath().split(File.pathSeparator)) {
+            if (Files.exists(Path.of(entry))) {
+                command.add(entry.isEmpty() ? "." : entry);
+            }
+        }
+        return command;
+    }
+
     private void serve(String... more) throws Exception {
         serveBy(ROOT_USER ? AS_NOBODY : List.of(), more);
     }

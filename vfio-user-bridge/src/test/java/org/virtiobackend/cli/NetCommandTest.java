@@ -110,13 +110,16 @@ class NetCommandTest {
         return "root".equals(System.getProperty("user.name"));
     }
 
-    private static void assumeTaps() {
+    private static void assumeTaps() throws InterruptedException {
         assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
         assumeTrue(isRoot(), "as root");
+        boolean made = FsUserTest.runs(List.of("/sbin/ip", "tuntap", "add", "dev", TAP, "mode", "tap"))
+                && FsUserTest.runs(List.of("/sbin/ip", "link", "delete", TAP));
+        assumeTrue(made, "taps can be made here");
     }
 
     @Test
-    void refusesAnInterfaceThatIsNoTap() {
+    void refusesAnInterfaceThatIsNoTap() throws Exception {
         assumeTaps();
         refuses("--backend: lo is not a tap", "--backend=tap:lo");
     }
@@ -156,6 +159,9 @@ class NetCommandTest {
         if (isRoot()) {
             command.addAll(List.of("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"));
         }
+        List<String> trial = new ArrayList<>(command);
+        trial.addAll(FsUserTest.readsProgram());
+        assumeTrue(FsUserTest.runs(trial), "whoever that is can read the program");
         command.addAll(List.of(System.getProperty("java.home") + "/bin/java", "-XX:TieredStopAtLevel=1"));
         command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp")); // JDK 24 and later warn otherwise
         command.addAll(List.of(System.getProperty("java.class.path"), Main.class.getName(), "net"));
@@ -183,6 +189,10 @@ class NetCommandTest {
         Path closed = Files.createFile(directory.resolve("tun"));
         Files.setPosixFilePermissions(closed, Set.of());
         String bind = "mount --bind '" + closed + "' /dev/net/tun && exec \"$@\"";
+        assumeTrue(Files.exists(Path.of("/dev/net/tun")), "there is a /dev/net/tun");
+        assumeTrue(
+                FsUserTest.runs(List.of("unshare", "--mount", "sh", "-c", bind, "sh", "true")),
+                "something can be mounted over it");
         assertEquals(
                 List.of("virtio-backend net: --backend: no permission to open /dev/net/tun (chmod 666 /dev/net/tun)"),
                 unprivileged(List.of("unshare", "--mount", "sh", "-c", bind, "sh"), "--backend=tap:" + TAP));
@@ -227,8 +237,11 @@ class NetCommandTest {
                 SocketChannel connected = listener.accept();
                 awaitLink(nic, true);
                 awaitCounters(stats, 1);
+                // Nobody to connect to again until the link was seen to be down.
+                Path away = Files.move(peer, directory.resolve("away.sock"));
                 connected.close();
                 awaitLink(nic, false);
+                Files.move(away, peer);
                 listener.accept().close();
             }
             assertEquals(0, backend.stop());

@@ -207,8 +207,9 @@ class BentNet extends NetUnderTest {
             this.handlers = handlers;
         }
 
+        /** The queue's own while, or when, there is no other. */
         private QueueHandler handler() {
-            return handlers.get(BentNet.this.handler(queue));
+            return handlers.getOrDefault(BentNet.this.handler(queue), handlers.get(queue));
         }
 
         @Override

@@ -26,6 +26,7 @@ import org.virtiobackend.conformance.DeviceUnderTest;
 import org.virtiobackend.conformance.checks.Checks;
 import org.virtiobackend.conformance.clause.ClauseCatalogue;
 import org.virtiobackend.conformance.runner.CannotRunException;
+import org.virtiobackend.conformance.runner.ClauseResult;
 import org.virtiobackend.conformance.runner.Glob;
 import org.virtiobackend.conformance.runner.MemoryKind;
 import org.virtiobackend.conformance.runner.Progress;
@@ -44,13 +45,17 @@ class MutationTest {
     private static final long LONG_TIMEOUT_MILLIS = 10_000;
 
     private static final long LONG_QUIET_MILLIS = 300;
+    /** For a second try of what did not happen in time: that is how some faults show, and how any may when the machine is busy. */
+    private static final long AGAIN_MILLIS = 5_000;
+    /** Faults that make something not happen, and some more. */
+    private static final int MOST_WAITED = 20;
 
     private static final Path FILE = Path.of("mutations.md");
 
     @TempDir
     static Path directory;
 
-    private static final Map<Fault, Future<Set<String>>> FAILED = new LinkedHashMap<>();
+    private static final Map<Fault, Future<Map<String, String>>> FAILED = new LinkedHashMap<>();
 
     static List<Fault> faults() {
         return Stream.of(
@@ -82,11 +87,15 @@ class MutationTest {
         pool.shutdown();
     }
 
-    private static Set<String> run(Fault fault, Path own) throws Exception {
+    private static Map<String, String> run(Fault fault, Path own) throws Exception {
         Files.createDirectory(own);
         try {
-            Set<String> failed = run(fault, own, TIMEOUT_MILLIS, Target.QUIET_MILLIS);
-            if (failed.contains(fault.clause())) {
+            Map<String, String> failed = run(fault, own, TIMEOUT_MILLIS, Target.QUIET_MILLIS);
+            String why = failed.get(fault.clause());
+            if (isTimeout(why)) {
+                failed = run(fault, own, AGAIN_MILLIS, LONG_QUIET_MILLIS);
+            }
+            if (failed.containsKey(fault.clause())) {
                 return failed;
             }
         } catch (CannotRunException e) {
@@ -95,8 +104,13 @@ class MutationTest {
         return run(fault, own, LONG_TIMEOUT_MILLIS, LONG_QUIET_MILLIS);
     }
 
-    /** Clauses that fail with the checks that decide the fault's clause. */
-    private static Set<String> run(Fault fault, Path own, long timeoutMillis, long quietMillis) throws Exception {
+    private static boolean isTimeout(String why) {
+        return why != null && why.startsWith("not within ");
+    }
+
+    /** Clauses that fail with the checks that decide the fault's clause, and why. */
+    private static Map<String, String> run(Fault fault, Path own, long timeoutMillis, long quietMillis)
+            throws Exception {
         ClauseCatalogue catalogue = ClauseCatalogue.load();
         Runner runner = new Runner(catalogue, Checks.all(), Checks.probes());
         RunOptions options = new RunOptions(Glob.all(fault.clause()), 1, false, true, memory(catalogue, fault));
@@ -104,8 +118,7 @@ class MutationTest {
                 new DeviceUnderTest(own, fault.kind(), false, fault.bending().get())) {
             return runner.run(device.target(timeoutMillis, quietMillis), options, Progress.NONE).clauses().stream()
                     .filter(clause -> clause.verdict() == Verdict.FAIL)
-                    .map(clause -> clause.clause().id())
-                    .collect(Collectors.toSet());
+                    .collect(Collectors.toMap(clause -> clause.clause().id(), ClauseResult::detail));
         }
     }
 
@@ -123,14 +136,14 @@ class MutationTest {
     @ParameterizedTest
     @MethodSource("faults")
     void isPutDownToItsClause(Fault fault) throws Exception {
-        Set<String> failed = FAILED.entrySet().stream()
+        Map<String, String> failed = FAILED.entrySet().stream()
                 .filter(entry -> entry.getKey().name().equals(fault.name())
                         && entry.getKey().clause().equals(fault.clause()))
                 .findFirst()
                 .orElseThrow()
                 .getValue()
                 .get();
-        assertTrue(failed.contains(fault.clause()), () -> "failed: " + failed);
+        assertTrue(failed.containsKey(fault.clause()), () -> "failed: " + failed);
     }
 
     @Test
@@ -141,12 +154,24 @@ class MutationTest {
     }
 
     @Test
+    void fewAreFoundByWaitingInVain() throws Exception {
+        List<String> waited = new ArrayList<>();
+        for (Map.Entry<Fault, Future<Map<String, String>>> entry : FAILED.entrySet()) {
+            String why = entry.getValue().get().get(entry.getKey().clause());
+            if (isTimeout(why)) {
+                waited.add(entry.getKey() + ": " + why);
+            }
+        }
+        assertTrue(waited.size() <= MOST_WAITED, () -> waited.size() + " faults: " + waited);
+    }
+
+    @Test
     void tableIsUpToDate() throws Exception {
         List<String> rows = new ArrayList<>();
         int detected = 0;
-        for (Map.Entry<Fault, Future<Set<String>>> entry : FAILED.entrySet()) {
+        for (Map.Entry<Fault, Future<Map<String, String>>> entry : FAILED.entrySet()) {
             Fault fault = entry.getKey();
-            boolean named = entry.getValue().get().contains(fault.clause());
+            boolean named = entry.getValue().get().containsKey(fault.clause());
             detected += named ? 1 : 0;
             String policy =
                     fault.kind() == null ? "direct" : fault.kind().name().toLowerCase(java.util.Locale.ROOT);

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,6 +30,12 @@ class IrqSwapTest {
     private final AtomicLong fired = new AtomicLong();
     private final List<Thread> threads = new ArrayList<>();
     private volatile Throwable failure;
+
+    /** Also when the test has failed: they spin. */
+    @AfterEach
+    void tearDown() throws InterruptedException {
+        joinThreads();
+    }
 
     /** The number of a closed descriptor is given out again at once: to an eventfd that nobody may signal. */
     @Test
@@ -138,15 +145,20 @@ class IrqSwapTest {
                 failure = t;
             }
         });
+        thread.setDaemon(true);
         threads.add(thread);
         thread.start();
     }
 
     private void stopThreads() throws InterruptedException {
+        joinThreads();
+        assertEquals(null, failure);
+    }
+
+    private void joinThreads() throws InterruptedException {
         stop.set(true);
         for (Thread thread : threads) {
             thread.join();
         }
-        assertEquals(null, failure);
     }
 }

@@ -137,7 +137,10 @@ public final class TestServer implements AutoCloseable {
             try {
                 String target =
                         Files.readSymbolicLink(Path.of("/proc/self/fd", fd)).toString();
-                if (!target.startsWith("/proc/") && !target.startsWith("/sys/") && !target.endsWith(".jar")) {
+                if (!target.startsWith("/proc/")
+                        && !target.startsWith("/sys/")
+                        && !target.endsWith(".jar")
+                        && !target.endsWith(".class")) {
                     count++;
                 }
             } catch (IOException e) {

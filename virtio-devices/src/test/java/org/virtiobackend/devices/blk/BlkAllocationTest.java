@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -46,7 +47,7 @@ class BlkAllocationTest {
         try (BlkFixture blk = new BlkFixture(backend, BlkSettings.defaults(), -1L, WorkerPool.ALWAYS)) {
             BlkDriver driver = new BlkDriver(blk.queue, blk.memory, DEPTH, REQUEST);
             long worker = threadId("worker-0");
-            long self = threadId(Thread.currentThread().getName());
+            long self = Thread.currentThread().getId();
             run(driver, WARM_UP);
             // what the measurement itself costs a thread that asks about itself
             long before = THREADS.getThreadAllocatedBytes(self);
@@ -69,7 +70,8 @@ class BlkAllocationTest {
 
     private static long threadId(String name) {
         for (long id : THREADS.getAllThreadIds()) {
-            if (THREADS.getThreadInfo(id).getThreadName().equals(name)) {
+            ThreadInfo thread = THREADS.getThreadInfo(id);
+            if (thread != null && thread.getThreadName().equals(name)) { // null: it has ended since
                 return id;
             }
         }

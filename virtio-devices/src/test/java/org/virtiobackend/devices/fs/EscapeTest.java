@@ -113,9 +113,10 @@ class EscapeTest {
         long at = names.address();
         try (var fd = org.virtiobackend.posix.FileIo.open(root.toString(), DirectoryIo.O_PATH, 0)) {
             while (!stop.get()) {
-                DirectoryIo.rename(fd.value(), at, fd.value(), at + 2, RENAME_EXCHANGE);
-                DirectoryIo.rename(fd.value(), at + 4, fd.value(), at + 9, RENAME_EXCHANGE);
-                swaps.incrementAndGet();
+                if (DirectoryIo.rename(fd.value(), at, fd.value(), at + 2, RENAME_EXCHANGE) == 0
+                        && DirectoryIo.rename(fd.value(), at + 4, fd.value(), at + 9, RENAME_EXCHANGE) == 0) {
+                    swaps.incrementAndGet();
+                }
             }
         } catch (IOException e) {
             throw new AssertionError(e);
@@ -137,18 +138,21 @@ class EscapeTest {
             flipper.start();
             int found = 0;
             int refused = 0;
-            for (int i = 0; i < ROUNDS; i++) {
-                FuseAnswer answer = fs.call(good, 128);
-                if (answer.error() == 0) {
-                    // whatever was looked up is what was judged: a file of the shared directory
-                    assertEquals(7, answer.u64(48));
-                    found++;
-                } else {
-                    refused++;
+            try {
+                for (int i = 0; i < ROUNDS; i++) {
+                    FuseAnswer answer = fs.call(good, 128);
+                    if (answer.error() == 0) {
+                        // whatever was looked up is what was judged: a file of the shared directory
+                        assertEquals(7, answer.u64(48));
+                        found++;
+                    } else {
+                        refused++;
+                    }
                 }
+            } finally {
+                stop.set(true); // or it writes where there is no memory any more
+                flipper.join();
             }
-            stop.set(true);
-            flipper.join();
             assertTrue(found > 0, found + " found, " + refused + " refused");
         }
     }

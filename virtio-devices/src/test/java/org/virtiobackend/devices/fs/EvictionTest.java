@@ -32,6 +32,7 @@ class EvictionTest {
 
     @BeforeEach
     void start() throws Exception {
+        FileIdentityTest.assumeIdentities(root);
         Path d = Files.createDirectory(root.resolve("d"));
         for (int i = 0; i < FILES; i++) {
             Files.writeString(d.resolve("f" + i), "content" + i);
@@ -45,7 +46,9 @@ class EvictionTest {
 
     @AfterEach
     void stop() {
-        fs.close();
+        if (fs != null) {
+            fs.close();
+        }
     }
 
     private String content(long node) throws Exception {

@@ -35,6 +35,7 @@ import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
 
 /** A file system device on a real directory, running on a worker, and a driver in the test's thread. */
 final class FsFixture implements AutoCloseable {
+    private static final int ANSWER_SECONDS = 20;
     static final int O_RDONLY = 0;
     static final int O_WRONLY = 1;
     static final int O_RDWR = 2;
@@ -142,8 +143,12 @@ final class FsFixture implements AutoCloseable {
 
     /** Sends a request on the request queue and waits for its answer. */
     FuseAnswer call(FuseMessage message, int replyBytes) throws Exception {
+        return call(message, replyBytes, ANSWER_SECONDS);
+    }
+
+    FuseAnswer call(FuseMessage message, int replyBytes, int seconds) throws Exception {
         long unique = requests.send(message, replyBytes);
-        FuseAnswer answer = await(requests);
+        FuseAnswer answer = await(requests, seconds);
         if (answer.length() > 0) {
             assertEquals(unique, answer.unique());
             assertEquals(answer.usedLength(), answer.length());
@@ -152,7 +157,11 @@ final class FsFixture implements AutoCloseable {
     }
 
     FuseAnswer await(FuseDriver driver) {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        return await(driver, ANSWER_SECONDS);
+    }
+
+    private FuseAnswer await(FuseDriver driver, int seconds) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
         FuseAnswer answer = driver.poll();
         while (answer == null) {
             if (failure.isDone()) {
@@ -177,7 +186,7 @@ final class FsFixture implements AutoCloseable {
         assertTrue(requestQueue.add(new DmaBuffer[] {out}, 1, in, in.length) >= 0);
         requestQueue.publish();
         runtime.kick(requestIndex);
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(ANSWER_SECONDS);
         while (requestQueue.pollUsed() < 0) {
             assertTrue(System.nanoTime() < deadline, "an answer in time");
             Thread.onSpinWait();

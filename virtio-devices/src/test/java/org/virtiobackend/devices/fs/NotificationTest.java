@@ -46,6 +46,7 @@ class NotificationTest {
         } catch (ErrnoException e) {
             abort(e.getMessage());
         }
+        FileIdentityTest.assumeIdentities(root);
         Files.createDirectory(root.resolve("d"));
         Files.writeString(root.resolve("f"), "content");
     }

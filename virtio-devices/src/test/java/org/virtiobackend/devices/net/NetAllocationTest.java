@@ -1,18 +1,17 @@
 package org.virtiobackend.devices.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.net.NetFixture.*;
 
 import com.sun.management.ThreadMXBean;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadInfo;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -79,9 +78,7 @@ class NetAllocationTest {
     /** The kernel answers each request for its address. */
     @Test
     void tap() throws Exception {
-        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
-        assumeTrue("root".equals(System.getProperty("user.name")), "taps can be created here");
-        assumeTrue(Files.isExecutable(Path.of("/sbin/ip")), "iproute2 is installed");
+        Taps.assumeTheyCanBeMade();
         String name = "vba" + ProcessHandle.current().pid() % 1_000_000;
         TapBackend backend = TapBackend.open(name, 1);
         Process address = new ProcessBuilder("/sbin/ip", "address", "add", "10.213.78.1/24", "dev", name).start();
@@ -110,7 +107,8 @@ class NetAllocationTest {
 
     private static long threadId(String name) {
         for (long id : THREADS.getAllThreadIds()) {
-            if (THREADS.getThreadInfo(id).getThreadName().equals(name)) {
+            ThreadInfo thread = THREADS.getThreadInfo(id);
+            if (thread != null && thread.getThreadName().equals(name)) { // null: it has ended since
                 return id;
             }
         }

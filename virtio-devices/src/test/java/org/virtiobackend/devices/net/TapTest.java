@@ -45,9 +45,7 @@ class TapTest {
 
     @BeforeEach
     void setUp() throws Exception {
-        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
-        assumeTrue("root".equals(System.getProperty("user.name")), "taps can be created here");
-        assumeTrue(Files.isExecutable(Path.of("/sbin/ip")), "iproute2 is installed");
+        Taps.assumeTheyCanBeMade();
         backend = TapBackend.open(name, 1);
         ip("address", "add", "10.213.77.1/24", "dev", name);
         ip("neighbour", "add", "10.213.77.2", "lladdr", MacAddress.text(MAC), "dev", name, "nud", "permanent");
@@ -58,9 +56,13 @@ class TapTest {
 
     @AfterEach
     void tearDown() {
+        if (socket != null) {
+            socket.close();
+        }
         if (net != null) {
             net.close();
-            socket.close();
+        } else if (backend != null) {
+            backend.close();
         }
     }
 

@@ -210,25 +210,28 @@ class TransmitTest {
                 }
             });
             racer.start();
-            net.addBuffers(0, 128, 1526);
-            for (int i = 0; i < 3_000; i++) {
-                DmaBuffer[] chain = pieces.toArray(DmaBuffer[]::new);
-                assertTrue(net.queues[1].add(chain, chain.length, chain, 0) >= 0);
-                net.publish(1);
-                net.await(() -> net.queues[1].pollUsed() >= 0, "a transmit buffer back");
-                byte[] header = new byte[HEADER];
-                random.nextBytes(header);
-                header[0] &= 3;
-                header[1] = new byte[] {0, 1, 4, 5, (byte) 0x81}[random.nextInt(5)];
-                net.send(1, concat(header, Sample.UDP6.frame()));
-                net.awaitSent(1);
-                while (net.poll(0)) {
-                    int buffers = net.receive(0).buffers();
-                    net.addBuffers(0, Math.max(1, buffers), 1526);
+            try {
+                net.addBuffers(0, 128, 1526);
+                for (int i = 0; i < 3_000; i++) {
+                    DmaBuffer[] chain = pieces.toArray(DmaBuffer[]::new);
+                    assertTrue(net.queues[1].add(chain, chain.length, chain, 0) >= 0);
+                    net.publish(1);
+                    net.await(() -> net.queues[1].pollUsed() >= 0, "a transmit buffer back");
+                    byte[] header = new byte[HEADER];
+                    random.nextBytes(header);
+                    header[0] &= 3;
+                    header[1] = new byte[] {0, 1, 4, 5, (byte) 0x81}[random.nextInt(5)];
+                    net.send(1, concat(header, Sample.UDP6.frame()));
+                    net.awaitSent(1);
+                    while (net.poll(0)) {
+                        int buffers = net.receive(0).buffers();
+                        net.addBuffers(0, Math.max(1, buffers), 1526);
+                    }
                 }
+            } finally {
+                stop.set(true); // or it writes where there is no memory any more
+                racer.join();
             }
-            stop.set(true);
-            racer.join();
             assertFalse(net.failure.isDone());
         }
     }

@@ -2,6 +2,7 @@ package org.virtiobackend.devices.blk.backend;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,6 +10,7 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.posix.Errno;
 import org.virtiobackend.posix.Fd;
 import org.virtiobackend.posix.FileIo;
 import org.virtiobackend.virtio.device.io.IoScratch;
@@ -46,7 +48,9 @@ class DirectIoTest {
                     for (int spin = i % 500; spin > 0; spin--) {
                         Thread.onSpinWait(); // until the neighbour is in the middle of a write, in some of the rounds
                     }
-                    assertEquals(0, io.allocate(ZERO, 0, HALF));
+                    int zeroed = io.allocate(ZERO, 0, HALF);
+                    assumeTrue(zeroed != -Errno.EOPNOTSUPP, "ranges can be zeroed on this file system");
+                    assertEquals(0, zeroed);
                     Memory seen = new Memory(HALF).put(ones);
                     assertEquals(0, io.read(seen.transfer(0, 0, HALF), scratch));
                     assertArrayEquals(new byte[HALF], seen.get(HALF), "round " + i);

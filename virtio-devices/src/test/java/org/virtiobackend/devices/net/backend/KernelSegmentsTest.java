@@ -8,8 +8,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -19,6 +17,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.virtiobackend.devices.net.Sample;
+import org.virtiobackend.devices.net.Taps;
 import org.virtiobackend.devices.net.packet.Frame;
 import org.virtiobackend.devices.net.packet.Segmenter;
 import org.virtiobackend.posix.IoVec;
@@ -40,9 +39,7 @@ class KernelSegmentsTest {
 
     @BeforeAll
     static void connect() throws Exception {
-        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "taps can be opened here");
-        assumeTrue("root".equals(System.getProperty("user.name")), "taps can be created here");
-        assumeTrue(Files.isExecutable(Path.of("/sbin/ip")), "iproute2 is installed");
+        Taps.assumeTheyCanBeMade();
         assumeTrue(ip("link", "add", BRIDGE, "type", "bridge") == 0, "the kernel has bridges");
         ip("link", "set", BRIDGE, "up");
         in = TapBackend.open("vbi" + ID, 1);

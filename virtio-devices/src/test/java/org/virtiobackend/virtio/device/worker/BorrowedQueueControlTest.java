@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Control and failures in the middle of a turn with a queue that is lent. */
-@Timeout(value = 60, unit = TimeUnit.SECONDS)
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
 class BorrowedQueueControlTest {
     private WorkerPool pool;
 
@@ -73,7 +73,7 @@ class BorrowedQueueControlTest {
                         });
                     }
                     for (Future<?> run : runs) {
-                        run.get(50, TimeUnit.SECONDS);
+                        run.get(2, TimeUnit.MINUTES);
                     }
                 } finally {
                     threads.shutdownNow();

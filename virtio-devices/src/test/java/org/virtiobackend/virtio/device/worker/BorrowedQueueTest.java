@@ -3,7 +3,6 @@ package org.virtiobackend.virtio.device.worker;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
-import static org.junit.jupiter.api.Assertions.assertSame;
 
 import java.nio.ByteBuffer;
 import java.util.concurrent.TimeUnit;
@@ -34,8 +33,7 @@ class BorrowedQueueTest {
         try (BorrowingClient client = BorrowingClient.start(pool)) {
             for (int i = 0; i < 100; i++) {
                 client.device.drainer = null;
-                client.submitUntilBorrowed();
-                assertSame(Thread.currentThread(), client.device.drainer);
+                client.submitUntilBorrowed(); // or for ever
             }
         }
     }

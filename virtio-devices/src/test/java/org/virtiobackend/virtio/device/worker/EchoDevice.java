@@ -24,6 +24,9 @@ final class EchoDevice extends PlainDevice {
     volatile VirtqueueException fault;
 
     volatile CountDownLatch gate = new CountDownLatch(0);
+    /** Before a chain is completed. */
+    volatile CountDownLatch echoGate = new CountDownLatch(0);
+
     volatile Error throwError;
     volatile int started;
     volatile boolean prompt;
@@ -145,6 +148,7 @@ final class EchoDevice extends PlainDevice {
         if (delayMicros > 0) {
             java.util.concurrent.locks.LockSupport.parkNanos(delayMicros * 1000);
         }
+        pass(echoGate);
         SegmentList from = chain.readable().segments();
         long length = Math.min(from.totalBytes(), chain.writable().capacity());
         for (int i = 0; i < from.count() && chain.writable().position() < length; i++) {

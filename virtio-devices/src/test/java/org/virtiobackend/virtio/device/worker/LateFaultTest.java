@@ -21,7 +21,7 @@ import org.virtiobackend.virtio.queue.driver.SplitDriverQueue;
  * Row 37 with two clients on one worker: the memory of one goes. Compiled code of JDK 17 finds that at the next native call, which is
  * the other device's.
  */
-@Timeout(value = 60, unit = TimeUnit.SECONDS)
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
 class LateFaultTest {
     private static final long BASE = 0x8000_0000L;
     private static final long BYTES = 1 << 20;
