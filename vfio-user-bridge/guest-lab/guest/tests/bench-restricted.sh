@@ -19,8 +19,9 @@ measure() {
   value "sample $measure_case $measure_serial $(awk -F';' -v f="$fields" 'END { split(f, at, ","); print $at[1], $at[2] }' /tmp/fio)"
 }
 
+is_there() { [ -n "$(disk_of "$1")" ]; }
 for disk in $disks; do
-  want "disk $disk is there" until_true 50 test -n "$(disk_of "$disk")"
+  want "disk $disk is there" until_true "$PATIENCE" is_there "$disk"
   dd if="/dev/$(disk_of "$disk")" of=/dev/null bs=1M iflag=direct 2>/dev/null
 done
 round=0

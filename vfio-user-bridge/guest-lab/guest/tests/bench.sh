@@ -16,8 +16,9 @@ measure() {
   value "sample $measure_case $measure_serial $(tail -n 1 /tmp/fio | cut -d';' -f8,7 --output-delimiter=' ' 2>/dev/null || awk -F';' 'END { print $7, $8 }' /tmp/fio)"
 }
 
+is_there() { [ -n "$(disk_of "$1")" ]; }
 for disk in $disks; do
-  want "disk $disk is there" until_true 50 test -n "$(disk_of "$disk")"
+  want "disk $disk is there" until_true "$PATIENCE" is_there "$disk"
   # Once over everything, so that no device pays for cold caches.
   dd if="/dev/$(disk_of "$disk")" of=/dev/null bs=1M iflag=direct 2>/dev/null
 done

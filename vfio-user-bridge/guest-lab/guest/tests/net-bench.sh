@@ -59,9 +59,11 @@ use() {
   HOST=${1##*=}.1
 }
 
+is_there() { [ -n "$(nic_of "$1")" ]; }
+
 for nic in $nics; do
   mac=${nic#*=}
-  want "${nic%%=*} is there" until_true 50 test -n "$(nic_of "${mac%%=*}")"
+  want "${nic%%=*} is there" until_true "$PATIENCE" is_there "${mac%%=*}"
   use "$nic"
   ip link set "$NIC" up
   ip address add "${HOST%.1}.2/24" dev "$NIC"
