@@ -3,6 +3,7 @@ package org.virtiobackend.vfiouser.server;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_RING_PACKED;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -95,21 +96,33 @@ class PrivateMemoryDiskTest {
         }
     }
 
+    private interface Command {
+        void run() throws IOException;
+    }
+
+    /** In the middle of requests, a different place each time; between the two nothing may be asked for. */
+    private static void takeAwayAndGiveBack(PrivateDisk disk, Command takeAway, Command giveBack) throws IOException {
+        for (int i = 0; i < ROUNDS; i++) {
+            disk.submitAll();
+            disk.awaitSomeMessages();
+            disk.client.forbid(address -> true);
+            takeAway.run();
+            disk.client.configRead(0, 4); // time for a mistake
+            disk.client.allow();
+            giveBack.run();
+            disk.awaitAll();
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {0, VIRTIO_F_RING_PACKED})
     void privateMemoryThatWentIsNotAskedForBeforeItComesBack(long features) throws Exception {
         try (PrivateDisk disk = new PrivateDisk(server, lock, features)) {
             QemuLikeClient client = disk.client;
-            for (int i = 0; i < ROUNDS; i++) {
-                disk.submitAll();
-                disk.awaitSomeMessages();
-                client.forbid(address -> true);
-                client.dmaUnmap(PrivateDisk.RAM, PrivateDisk.RAM_BYTES);
-                client.configRead(0, 4); // time for a mistake
-                client.allow();
-                client.dmaMap(PrivateDisk.RAM, PrivateDisk.RAM_BYTES, null);
-                disk.awaitAll();
-            }
+            takeAwayAndGiveBack(
+                    disk,
+                    () -> client.dmaUnmap(PrivateDisk.RAM, PrivateDisk.RAM_BYTES),
+                    () -> client.dmaMap(PrivateDisk.RAM, PrivateDisk.RAM_BYTES, null));
             assertFalse(client.wasBroken(), "asked for memory after the reply to DMA_UNMAP");
             assertFalse(disk.needsReset());
         }
@@ -122,16 +135,10 @@ class PrivateMemoryDiskTest {
         try (PrivateDisk disk = new PrivateDisk(server, lock, features)) {
             QemuLikeClient client = disk.client;
             int command = (int) client.configRead(PciRegisters.COMMAND, 2);
-            for (int i = 0; i < ROUNDS; i++) {
-                disk.submitAll();
-                disk.awaitSomeMessages();
-                client.forbid(address -> true);
-                client.configWrite(PciRegisters.COMMAND, 2, command & ~PciRegisters.COMMAND_MASTER);
-                client.configRead(0, 4); // time for a mistake
-                client.allow();
-                client.configWrite(PciRegisters.COMMAND, 2, command);
-                disk.awaitAll();
-            }
+            takeAwayAndGiveBack(
+                    disk,
+                    () -> client.configWrite(PciRegisters.COMMAND, 2, command & ~PciRegisters.COMMAND_MASTER),
+                    () -> client.configWrite(PciRegisters.COMMAND, 2, command));
             assertFalse(client.wasBroken(), "a message without bus mastering");
             assertFalse(disk.needsReset());
         }

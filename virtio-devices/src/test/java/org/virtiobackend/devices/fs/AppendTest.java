@@ -6,12 +6,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.fs.FsFixture.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.HostCommand;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
 import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.devices.fs.passthrough.CachePolicy;
@@ -130,15 +130,6 @@ class AppendTest {
     }
 
     private boolean chattr(String flag) throws InterruptedException {
-        try {
-            ProcessBuilder command = new ProcessBuilder("chattr", flag, file.toString());
-            return command.redirectErrorStream(true)
-                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                            .start()
-                            .waitFor()
-                    == 0;
-        } catch (IOException e) {
-            return false;
-        }
+        return HostCommand.succeeds("chattr", flag, file.toString());
     }
 }

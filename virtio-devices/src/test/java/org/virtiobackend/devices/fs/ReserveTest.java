@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.virtiobackend.devices.fs.FsFixture.*;
 import static org.virtiobackend.devices.fs.fuse.FuseOpcode.*;
 
-import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -13,6 +12,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.virtiobackend.devices.HostCommand;
 import org.virtiobackend.devices.fs.driver.FuseAnswer;
 import org.virtiobackend.devices.fs.driver.FuseMessage;
 import org.virtiobackend.devices.fs.passthrough.PassthroughOptions;
@@ -37,20 +37,7 @@ class ReserveTest {
             fs.close();
         }
         if (isMounted) {
-            assertTrue(runs("umount", mounted.toString()));
-        }
-    }
-
-    private static boolean runs(String... command) throws InterruptedException {
-        try {
-            return new ProcessBuilder(command)
-                            .redirectErrorStream(true)
-                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                            .start()
-                            .waitFor()
-                    == 0;
-        } catch (IOException e) {
-            return false;
+            assertTrue(HostCommand.succeeds("umount", mounted.toString()));
         }
     }
 
@@ -69,8 +56,8 @@ class ReserveTest {
         mounted = Files.createDirectory(directory.resolve("mounted"));
         String[] mkfs = {"mkfs.ext4", "-q", "-F", "-m", "25", "-O", "^has_journal", image.toString()};
         isMounted = "root".equals(System.getProperty("user.name"))
-                && runs(mkfs)
-                && runs("mount", "-o", "loop", image.toString(), mounted.toString());
+                && HostCommand.succeeds(mkfs)
+                && HostCommand.succeeds("mount", "-o", "loop", image.toString(), mounted.toString());
         assumeTrue(isMounted, "root, mkfs.ext4 and a loop device");
         Files.setAttribute(mounted, "unix:mode", 0777);
         fs = new FsFixture(mounted, PassthroughOptions.defaults());

@@ -2,11 +2,9 @@ package org.virtiobackend.devices.net;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import org.virtiobackend.devices.HostCommand;
 
 /** Whether this user can make taps here: root in a container often cannot. */
 public final class Taps {
@@ -20,23 +18,10 @@ public final class Taps {
 
     private static boolean probe() {
         String name = "vbp" + ProcessHandle.current().pid() % 1_000_000;
-        return Files.isWritable(Path.of("/dev/net/tun"))
-                && ip("tuntap", "add", "dev", name, "mode", "tap")
-                && ip("link", "delete", name);
-    }
-
-    private static boolean ip(String... arguments) {
-        List<String> command = new ArrayList<>(List.of("/sbin/ip"));
-        command.addAll(List.of(arguments));
         try {
-            return new ProcessBuilder(command)
-                            .redirectErrorStream(true)
-                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                            .start()
-                            .waitFor()
-                    == 0;
-        } catch (IOException e) {
-            return false;
+            return Files.isWritable(Path.of("/dev/net/tun"))
+                    && HostCommand.succeeds("/sbin/ip", "tuntap", "add", "dev", name, "mode", "tap")
+                    && HostCommand.succeeds("/sbin/ip", "link", "delete", name);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
