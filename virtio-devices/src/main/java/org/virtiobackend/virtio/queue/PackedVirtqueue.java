@@ -29,8 +29,13 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
     private boolean emptyWrap = true;
     /** Descriptors from {@link #nextAvail} on that the copy of a remote ring holds, seen available before they were read. */
     private int copied;
-    /** Descriptors passed since the driver was last told. */
+    /** Descriptors passed that the driver cannot see yet. */
+    private int unpublished;
+    /** Descriptors that it can see since it was last told, and what follows them. */
     private int sinceNotified;
+
+    private int publishedNext;
+    private boolean publishedWrap = true;
 
     /**
      * @param features negotiated bits
@@ -150,7 +155,7 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
         int count = chain.descriptorCount();
         boolean whole = length == chain.writableSegments().totalBytes();
         used.add(chain.head(), length, whole, count);
-        sinceNotified += count;
+        unpublished += count;
         ended(chain);
         recycle(chain);
     }
@@ -158,6 +163,10 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
     @Override
     public void publishUsed() throws VirtqueueException {
         used.publish();
+        sinceNotified += unpublished;
+        unpublished = 0;
+        publishedNext = used.next();
+        publishedWrap = used.wrap();
     }
 
     @Override
@@ -185,7 +194,7 @@ public final class PackedVirtqueue extends AbstractVirtqueue {
         return switch ((int) (event >>> 16) & 3) {
             case RING_EVENT_FLAGS_DISABLE -> false;
             case RING_EVENT_FLAGS_DESC ->
-                !eventIdx || needEvent((int) event & 0xffff, used.next(), used.wrap(), count, size);
+                !eventIdx || needEvent((int) event & 0xffff, publishedNext, publishedWrap, count, size);
             default -> true;
         };
     }

@@ -176,6 +176,31 @@ class PackedVirtqueueTest {
         return driver.deviceWantsKick();
     }
 
+    /** Whether the driver still wants to hear of what it can see says nothing of what it cannot see yet. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1L << 29})
+    void aDriverThatStopsListeningInBetweenHearsOfTheNextBatch(long features) throws Exception {
+        create(6, features);
+        DmaBuffer[] data = {memory.allocate(8, 16)};
+        for (int i = 0; i < 40; i++) {
+            driver.add(data, 1, data, 0);
+            driver.add(data, 1, data, 0);
+            driver.publish();
+            assertFalse(driver.enableInterrupts());
+            device.addUsed(device.poll(), 0);
+            device.publishUsed();
+            assertTrue(device.driverStillWantsNotification(), "round " + i);
+            device.addUsed(device.poll(), 0);
+            driver.disableInterrupts();
+            assertTrue(driver.pollUsed() >= 0);
+            assertFalse(device.driverStillWantsNotification(), "round " + i);
+            assertFalse(driver.enableInterrupts(), "nothing to see");
+            device.publishUsed();
+            assertTrue(device.driverWantsNotification(), "round " + i);
+            assertTrue(driver.pollUsed() >= 0);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {0, 1L << 29})
     void neitherSideLosesANotification(long features) throws Exception {
