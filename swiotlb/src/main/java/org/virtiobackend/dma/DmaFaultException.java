@@ -38,7 +38,7 @@ public final class DmaFaultException extends Exception {
 
     /**
      * Nothing is wrong and nothing is lost: the memory cannot be reached before control has had what it waits for, or before it is
-     * mapped again. Whoever was told so lets go of what he has and tries again after the next {@link DmaSpace#refresh}.
+     * mapped again. Whoever was told so lets go of what he has and tries again when control has gone on, mostly after the next {@link DmaSpace#refresh}.
      */
     public static DmaFaultException notNow(String reason, long address, long length) {
         return new DmaFaultException(reason, address, length, Kind.NOT_NOW);

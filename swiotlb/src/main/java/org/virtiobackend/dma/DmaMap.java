@@ -156,21 +156,35 @@ public final class DmaMap implements AutoCloseable {
         return mappedBytes;
     }
 
-    /** Whether all of a range is reached by messages now, for this access. Any thread. */
-    public boolean isRemote(long address, int length, DmaAccess access) {
+    /** How a range can be reached. */
+    public enum Presence {
+        /** Not all of it. */
+        NONE,
+        /** By messages. */
+        REMOTE,
+        /** Some of it not by messages, or not for this access. */
+        OTHERWISE
+    }
+
+    /** How all of a range can be reached now. Any thread. */
+    public Presence presence(long address, int length, DmaAccess access) {
         DmaSnapshot now = snapshot;
+        Presence found = Presence.REMOTE;
         long at = address;
         long left = length;
         while (left > 0) {
             DmaRegion region = now.find(at);
-            if (region == null || region.remote == null || !region.allows(access)) {
-                return false;
+            if (region == null) {
+                return Presence.NONE;
+            }
+            if (region.remote == null || !region.allows(access)) {
+                found = Presence.OTHERWISE;
             }
             long part = Math.min(left, region.size - (at - region.address));
             at += part;
             left -= part;
         }
-        return true;
+        return found;
     }
 
     public int regionCount() {

@@ -9,6 +9,8 @@ enum DmaFailure {
     HELD("DMA messages are held back"),
     /** The memory was unmapped before the message could be sent. */
     UNMAPPED("memory was unmapped meanwhile"),
+    /** It is there, but mapped from a file now, or not for this access. */
+    CHANGED("memory was mapped again in another way meanwhile"),
     REFUSED("client refused a DMA message"),
     BAD_REPLY("bad reply to a DMA message"),
     TIMED_OUT("client did not answer a DMA message in time"),
@@ -28,7 +30,7 @@ enum DmaFailure {
         return switch (this) {
             case HELD, UNMAPPED -> DmaFaultException.notNow(reason, address, length);
             case LOST, CLOSED -> DmaFaultException.peerGone(reason, address, length);
-            case REFUSED, BAD_REPLY, TIMED_OUT, TOO_MANY -> new DmaFaultException(reason, address, length);
+            case CHANGED, REFUSED, BAD_REPLY, TIMED_OUT, TOO_MANY -> new DmaFaultException(reason, address, length);
         };
     }
 }

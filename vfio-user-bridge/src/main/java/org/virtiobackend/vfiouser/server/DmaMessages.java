@@ -2,6 +2,7 @@ package org.virtiobackend.vfiouser.server;
 
 import java.util.ArrayDeque;
 import org.virtiobackend.dma.DmaAccess;
+import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.vfiouser.socket.Frame;
 import org.virtiobackend.vfiouser.socket.OutgoingMessage;
@@ -19,10 +20,10 @@ final class DmaMessages {
      */
     static final int MAX_READ_UNDERWAY = 128 << 10;
 
-    /** Whether memory is still the client's to be asked for. */
+    /** What is known of memory just before the client is asked for it. */
     @FunctionalInterface
     interface Mapped {
-        boolean contains(long address, int length, DmaAccess access);
+        DmaMap.Presence presence(long address, int length, DmaAccess access);
     }
 
     private final SessionOutput output;
@@ -35,7 +36,7 @@ final class DmaMessages {
     private final ArrayDeque<DmaTransfer> queued = new ArrayDeque<>();
     private int created;
     private int readUnderway;
-    private Mapped mapped = (address, length, access) -> true;
+    private Mapped mapped = (address, length, access) -> DmaMap.Presence.REMOTE;
     private volatile long messagesSent;
 
     DmaMessages(SessionOutput output) {
@@ -103,10 +104,10 @@ final class DmaMessages {
         while ((transfer = queued.peek()) != null && hasRoomFor(transfer)) {
             queued.remove();
             DmaAccess access = transfer.isRead() ? DmaAccess.READ : DmaAccess.WRITE;
-            if (mapped.contains(transfer.address, transfer.length, access)) {
-                send(transfer);
-            } else {
-                transfer.giveUp(DmaFailure.UNMAPPED);
+            switch (mapped.presence(transfer.address, transfer.length, access)) {
+                case REMOTE -> send(transfer);
+                case NONE -> transfer.giveUp(DmaFailure.UNMAPPED);
+                case OTHERWISE -> transfer.giveUp(DmaFailure.CHANGED);
             }
         }
     }

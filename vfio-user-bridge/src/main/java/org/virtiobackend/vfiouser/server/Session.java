@@ -74,7 +74,7 @@ final class Session implements ClientSession, Runnable {
         this.input = new SessionInput(socket, output);
         messenger.setSessionThread(thread);
         dmaMap.setRemoteMemory(messenger);
-        messenger.setMapped(dmaMap::isRemote);
+        messenger.setMapped(dmaMap::presence);
     }
 
     void start() {

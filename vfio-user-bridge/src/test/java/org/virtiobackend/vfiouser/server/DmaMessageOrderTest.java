@@ -1,6 +1,7 @@
 package org.virtiobackend.vfiouser.server;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
@@ -8,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
+import org.virtiobackend.dma.DmaMap;
 import org.virtiobackend.vfiouser.client.RawMessage;
 import org.virtiobackend.vfiouser.socket.OutgoingMessage;
 import org.virtiobackend.vfiouser.wire.Command;
@@ -93,9 +95,18 @@ class DmaMessageOrderTest extends MessengerTest {
         again.get();
     }
 
+    /** It will not come back as it was, so there is nothing to wait for. */
+    @Test
+    void failsForWhatIsMappedInAnotherWayMeanwhile() throws Exception {
+        messenger.setMapped((address, length, access) -> DmaMap.Presence.OTHERWISE);
+        assertFalse(fault(read(ADDRESS, ByteBuffer.allocate(8), 0, 8)).isNotNow());
+        assertEquals(0, messenger.messagesSent());
+    }
+
     @Test
     void asksForNothingThatWasUnmappedMeanwhile() throws Exception {
-        messenger.setMapped((address, length, access) -> address != ADDRESS);
+        messenger.setMapped(
+                (address, length, access) -> address == ADDRESS ? DmaMap.Presence.NONE : DmaMap.Presence.REMOTE);
         output.commandArrived();
         CompletableFuture<Void> gone = read(ADDRESS, ByteBuffer.allocate(8), 0, 8);
         TestServer.await("worker waits", () -> messenger.waiting() == 1);

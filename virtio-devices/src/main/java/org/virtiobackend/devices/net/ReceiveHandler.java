@@ -204,7 +204,7 @@ final class ReceiveHandler implements QueueHandler {
         if (room == 0 || !Offload.allows(rules.offloads(), header.undone())) {
             return deliverAside(queue, head, length);
         }
-        switch (delivery.makeRoom(queue, length)) {
+        switch (makeRoom(queue, head, length)) {
             case MORE -> {
                 int tail = length - head;
                 if (tail > 0) {
@@ -222,6 +222,16 @@ final class ReceiveHandler implements QueueHandler {
             default -> device.counters().countReceiveDropped();
         }
         return true;
+    }
+
+    /** A frame that has been taken from its source is kept when the ring cannot be reached now. */
+    private ReceiveWindow.Growth makeRoom(Virtqueue queue, int head, int length) throws VirtqueueException {
+        try {
+            return delivery.makeRoom(queue, length);
+        } catch (VirtqueueException e) {
+            moveAside(head, length);
+            throw e;
+        }
     }
 
     /** Delivers from private memory a frame of which the head may be in the window. */
@@ -346,6 +356,7 @@ final class ReceiveHandler implements QueueHandler {
 
     private boolean deliverPieces(Virtqueue queue) throws VirtqueueException {
         do {
+            pieceWaits = true; // also when the ring cannot be reached now
             pieceWaits = !deliverWhole(queue, piece);
         } while (!pieceWaits && segmenter.next(piece));
         return !pieceWaits;

@@ -52,7 +52,7 @@ public final class VirtqueueException extends Exception {
     }
 
     /**
-     * Whether the same call has to be made again after the next {@link Virtqueue#reattach}: the memory cannot be reached now. Nothing
+     * Whether the same call has to be made again when control has gone on, mostly after {@link Virtqueue#reattach}: the memory cannot be reached now. Nothing
      * was lost: a chain that was to be polled is still available, one that was to be added is not added.
      */
     public boolean isNotNow() {

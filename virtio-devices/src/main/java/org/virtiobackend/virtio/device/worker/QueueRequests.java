@@ -10,7 +10,7 @@ final class QueueRequests {
     /** Counts what control wants: each request makes the queue let go of all memory and look at the mappings again. */
     private volatile int request;
     /** See {@link #hurry}. */
-    private volatile boolean urgent;
+    private volatile int hurried;
     /** Serve nothing after the present request is met. */
     private volatile boolean paused;
     /** End instead of going on. */
@@ -70,7 +70,7 @@ final class QueueRequests {
     /** Control does nothing else before the request is met, nor does perhaps the client. */
     void hurry() {
         if (request != answered) {
-            urgent = true;
+            hurried = request;
             worker.wakeFromWait();
         }
     }
@@ -106,7 +106,7 @@ final class QueueRequests {
     }
 
     boolean areUrgent() {
-        return urgent;
+        return hurried - answered > 0;
     }
 
     // ---- the worker
@@ -160,7 +160,6 @@ final class QueueRequests {
     }
 
     void met(int wanted) {
-        urgent = false; // before control can ask again
         answered = wanted;
     }
 }

@@ -189,6 +189,7 @@ final class QueueTask implements ChainCompletion {
             if (requests.takeMemoryBack()) {
                 work += used.addKept();
             }
+            work += used.showOwed();
             if (work > 0 && queue.isHeldBack()) {
                 kicked = true;
             }
@@ -289,7 +290,7 @@ final class QueueTask implements ChainCompletion {
 
     /** How long until a notification that is held back is due, ns; at most this. */
     long dueNanos(long atMost) {
-        return dead ? atMost : notification.dueNanos(atMost);
+        return isServing() && used.isAttached() ? notification.dueNanos(atMost) : atMost;
     }
 
     /** Meets a request of control once nothing is out; polls nothing new until then. */

@@ -18,6 +18,8 @@ final class UsedBuffers {
     private boolean attached = true;
     /** Chains in the ring that the driver cannot see yet. */
     private boolean unshown;
+    /** It was tried to show them, and nobody knows whether they have arrived. */
+    private boolean owed;
     /** Finished chains whose memory could not be reached, oldest first; null: never any. */
     private ArrayDeque<DescriptorChain> kept;
     /** Whether there are any; whoever serves the queue writes it. */
@@ -33,6 +35,11 @@ final class UsedBuffers {
     void bind(Virtqueue newQueue, boolean mayNotifyLate) {
         queue = newQueue;
         notification.bind(newQueue.size(), mayNotifyLate);
+    }
+
+    /** Whether the ring is there. */
+    boolean isAttached() {
+        return attached;
     }
 
     /** Whether finished chains wait for their memory; any thread. */
@@ -99,7 +106,9 @@ final class UsedBuffers {
             if (notification.isLate()) {
                 notification.reconsider(queue);
             }
+            owed = true;
             queue.publishUsed();
+            owed = false;
             unshown = false;
             notification.published(looksAgain && !queue.isRemote());
         }
@@ -108,6 +117,11 @@ final class UsedBuffers {
         }
         notification.send(queue, events);
         return batch ? 0 : 1;
+    }
+
+    /** Shows what could not be shown before: if it has arrived the driver may reuse the places, and then those of more would be too many. */
+    int showOwed() throws VirtqueueException {
+        return owed ? show(true) : 0;
     }
 
     /** Shows and tells all that is held back, as far as memory can be reached now. */

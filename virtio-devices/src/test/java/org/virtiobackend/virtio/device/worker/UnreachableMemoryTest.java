@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_EVENT_IDX;
+import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_INDIRECT_DESC;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_IN_ORDER;
 import static org.virtiobackend.virtio.VirtioFeature.VIRTIO_F_RING_PACKED;
 
@@ -38,11 +39,10 @@ class UnreachableMemoryTest implements DeviceEvents {
     private static final long DATA = 0x1_0000_0000L;
 
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
-    /** More than a batch takes. */
-    private static final int MOST_ACCESSES = 40;
+    /** More than a chain takes, all in all. */
+    private static final int MOST_ACCESSES = 8;
 
     private static final int BUSY_ROUNDS = 400;
-    private static final int BATCH = 5;
     private static final int LENGTH = 48;
 
     private final CompletableFuture<Throwable> failure = new CompletableFuture<>();
@@ -59,6 +59,9 @@ class UnreachableMemoryTest implements DeviceEvents {
     private WorkerPool pool;
     private DeviceRuntime runtime;
     private long pollMicros;
+    /** Chains; indirect ones fill the ring. */
+    private int batch = 5;
+
     private byte round;
     private int used;
 
@@ -97,9 +100,10 @@ class UnreachableMemoryTest implements DeviceEvents {
                 ? PackedDriverQueue.create(0, 16, features, memory)
                 : SplitDriverQueue.create(0, 16, features, memory);
         QueueConfig config = new QueueConfig(0, 16, driver.queueDesc(), driver.queueDriver(), driver.queueDevice());
-        in = new DmaBuffer[BATCH][];
-        out = new DmaBuffer[BATCH][];
-        for (int i = 0; i < BATCH; i++) {
+        batch = (features & VIRTIO_F_INDIRECT_DESC) != 0 ? 16 : 5;
+        in = new DmaBuffer[batch][];
+        out = new DmaBuffer[batch][];
+        for (int i = 0; i < batch; i++) {
             out[i] = new DmaBuffer[] {memory.allocate(LENGTH, 16)};
             in[i] = new DmaBuffer[] {(i % 2 == 0 ? memory : data).allocate(LENGTH, 16)};
         }
@@ -113,7 +117,7 @@ class UnreachableMemoryTest implements DeviceEvents {
         round++;
         used = 0;
         driver.enableInterrupts();
-        for (int i = 0; i < BATCH; i++) {
+        for (int i = 0; i < batch; i++) {
             for (int k = 0; k < LENGTH; k++) {
                 out[i][0].memory().put(out[i][0].offset() + k, (byte) (round + i + k));
             }
@@ -124,8 +128,8 @@ class UnreachableMemoryTest implements DeviceEvents {
     }
 
     private void awaitBatch() {
-        awaitUsed(BATCH);
-        for (int i = 0; i < BATCH; i++) {
+        awaitUsed(batch);
+        for (int i = 0; i < batch; i++) {
             checkEcho(i);
         }
         assertEquals(-1, driver.pollUsed(), "each chain once");
@@ -177,7 +181,15 @@ class UnreachableMemoryTest implements DeviceEvents {
 
     /** The answer is lost, not the message: a driver that sees used buffers goes on and uses their places in the ring again. */
     @ParameterizedTest
-    @ValueSource(longs = {0, VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER})
+    @ValueSource(
+            longs = {
+                0,
+                VIRTIO_F_EVENT_IDX,
+                VIRTIO_F_INDIRECT_DESC,
+                VIRTIO_F_RING_PACKED,
+                VIRTIO_F_RING_PACKED | VIRTIO_F_INDIRECT_DESC,
+                VIRTIO_F_RING_PACKED | VIRTIO_F_IN_ORDER
+            })
     void eachAccessMayArriveThoughNobodyKnows(long features) throws Exception {
         strikeAtEachAccess(features, true, () -> runtime.refreshMemory());
     }
@@ -203,12 +215,12 @@ class UnreachableMemoryTest implements DeviceEvents {
         for (boolean deferred : new boolean[] {false, true}) {
             device.deferWork = deferred;
             int struck = 0;
-            for (int nth = 1; nth <= MOST_ACCESSES; nth++) {
+            for (int nth = 1; nth <= MOST_ACCESSES * batch; nth++) {
                 int before = notified.get();
                 messages.closeAt(nth);
                 submitBatch();
-                await("the nth access or the end", () -> messages.isClosed() || takeUsed() == BATCH);
-                if (messages.isClosed() && takeUsed() == BATCH) {
+                await("the nth access or the end", () -> messages.isClosed() || takeUsed() == batch);
+                if (messages.isClosed() && takeUsed() == batch) {
                     awaitBatch();
                     submitBatch();
                 }
@@ -217,7 +229,7 @@ class UnreachableMemoryTest implements DeviceEvents {
                 awaitBatch();
                 await("a notification", () -> notified.get() > before);
             }
-            assertTrue(struck > BATCH, struck + " accesses");
+            assertTrue(struck > batch, struck + " accesses");
         }
     }
 
@@ -259,13 +271,13 @@ class UnreachableMemoryTest implements DeviceEvents {
         submitBatch();
         await("a write", () -> messages.reached);
         dmaMap.unmap(DATA, BYTES);
-        awaitUsed(BATCH / 2 + 1);
+        awaitUsed(batch / 2 + 1);
         checkEcho(0);
         checkEcho(2);
         checkEcho(4);
         assertEquals(-1, driver.pollUsed(), "the others have nowhere to go");
         dmaMap.map(DATA, BYTES, true, true, null, 0);
-        awaitUsed(BATCH);
+        awaitUsed(batch);
         checkEcho(1);
         checkEcho(3);
         assertFalse(failure.isDone());
@@ -279,9 +291,9 @@ class UnreachableMemoryTest implements DeviceEvents {
         start(features);
         device.deferWork = true;
         for (int i = 0; i < BUSY_ROUNDS; i++) {
-            messages.closeAt(BATCH * 2 + i % BATCH);
+            messages.closeAt(batch * 2 + i % batch);
             submitBatch();
-            await("an access or the end", () -> messages.isClosed() || takeUsed() == BATCH);
+            await("an access or the end", () -> messages.isClosed() || takeUsed() == batch);
             messages.open();
             dmaMap.unmap(BASE, BYTES);
             dmaMap.map(BASE, BYTES, true, true, null, 0);
@@ -353,7 +365,7 @@ class UnreachableMemoryTest implements DeviceEvents {
         }
 
         private boolean isMapped(long address, int length, DmaAccess access) {
-            return mapped == null || mapped.isRemote(address, length, access);
+            return mapped == null || mapped.presence(address, length, access) == DmaMap.Presence.REMOTE;
         }
 
         private synchronized void copy(long address, ByteBuffer own, int offset, int length, boolean out)
