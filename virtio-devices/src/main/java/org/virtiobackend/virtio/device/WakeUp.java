@@ -40,4 +40,14 @@ public final class WakeUp {
     public int events() {
         return events;
     }
+
+    /** Whether one of these at least is armed. */
+    public static boolean isAnyArmed(WakeUp[] some) {
+        for (WakeUp each : some) {
+            if (each.isArmed()) {
+                return true;
+            }
+        }
+        return false;
+    }
 }

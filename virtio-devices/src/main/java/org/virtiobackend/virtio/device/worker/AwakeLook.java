@@ -23,7 +23,7 @@ final class AwakeLook {
 
     /** Whether something is ready, as far as it was looked. */
     boolean isReady() throws ErrnoException {
-        if (!isArmed()) {
+        if (!WakeUp.isAnyArmed(wakeOn)) {
             return false;
         }
         long now = System.nanoTime();
@@ -41,14 +41,5 @@ final class AwakeLook {
             }
         }
         return poller.poll(0) > 0;
-    }
-
-    private boolean isArmed() {
-        for (WakeUp wakeUp : wakeOn) {
-            if (wakeUp.isArmed()) {
-                return true;
-            }
-        }
-        return false;
     }
 }

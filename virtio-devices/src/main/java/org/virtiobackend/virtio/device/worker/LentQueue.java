@@ -66,16 +66,6 @@ final class LentQueue implements Runnable {
         if (end - start > SLOW_NANOS) {
             lendAfter = end + SLOW_PAUSE_NANOS;
         }
-        return more || isArmed();
-    }
-
-    /** Whether the handler waits for a descriptor, of which the worker that sleeps may not know. */
-    private boolean isArmed() {
-        for (WakeUp wakeUp : task.wakeOn()) {
-            if (wakeUp.isArmed()) {
-                return true;
-            }
-        }
-        return false;
+        return more || WakeUp.isAnyArmed(task.wakeOn()); // of which the worker that sleeps may not know
     }
 }
