@@ -44,6 +44,11 @@ final class ControlHandler implements QueueHandler {
         return true;
     }
 
+    @Override
+    public long longestNapNanos() {
+        return VirtioNetDevice.LONGEST_NAP_NANOS;
+    }
+
     private void serve(DescriptorChain chain) {
         if (chain.writable().capacity() == 0) {
             device.counters().countMalformed(); // nothing can be acknowledged, so nothing is done

@@ -108,6 +108,11 @@ final class ReceiveHandler implements QueueHandler {
         return starved;
     }
 
+    @Override
+    public long longestNapNanos() {
+        return VirtioNetDevice.LONGEST_NAP_NANOS;
+    }
+
     /** virtio 1.4 5.1.9.5.6.2 and 5.1.9.5.7.3: what arrived while the queue was being reset is dropped. */
     @Override
     public void restarted() {

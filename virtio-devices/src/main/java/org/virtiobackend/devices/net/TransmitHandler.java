@@ -103,6 +103,11 @@ final class TransmitHandler implements QueueHandler {
         return true;
     }
 
+    @Override
+    public long longestNapNanos() {
+        return VirtioNetDevice.LONGEST_NAP_NANOS;
+    }
+
     private void waitForRoom() {
         Fd fd = channel.writable();
         if (fd != null) {

@@ -7,6 +7,9 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 /** Serves one queue: the class that the author of a device thinks about. Runs on the worker that owns the queue, or see {@link #isPrompt}. */
 @FunctionalInterface
 public interface QueueHandler {
+    /** The longest nap of a worker whose handlers do not say otherwise, ns. */
+    long NAP_NANOS = 200_000;
+
     /**
      * Polls and serves at most {@code budget} chains. Each is completed now or later, by {@code chain.complete}; no chain is held
      * while waiting for the outside world. The caller publishes and notifies.
@@ -57,6 +60,14 @@ public interface QueueHandler {
      */
     default boolean isPrompt() {
         return false;
+    }
+
+    /**
+     * How long the worker may sleep at a time with the driver's notifications off, ns, while each time several chains come. Longer
+     * pays where they do not come in answer to those before; a worker of several queues keeps to the shortest. Decision 0012.
+     */
+    default long longestNapNanos() {
+        return NAP_NANOS;
     }
 
     /**

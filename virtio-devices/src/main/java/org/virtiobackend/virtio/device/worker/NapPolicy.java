@@ -1,5 +1,7 @@
 package org.virtiobackend.virtio.device.worker;
 
+import org.virtiobackend.virtio.device.QueueHandler;
+
 /**
  * Whether an idle worker naps: waits a short time with the drivers' notifications still switched off, and then looks at its queues.
  * Unlike polling that leaves the core to others, perhaps to the very driver that is about to make the next buffers available; unlike
@@ -10,10 +12,6 @@ package org.virtiobackend.virtio.device.worker;
  */
 final class NapPolicy {
     static final long MIN_NANOS = 25_000;
-    static final long MAX_NANOS = 200_000;
-    /** A driver that lets the worker idle for longer does not keep it busy. */
-    static final long BUSY_NANOS = 500_000;
-
     private static final int FIRST_TRIAL = 4;
     private static final int LAST_TRIAL = 1024;
     private static final int START_SCORE = 2;
@@ -24,13 +22,25 @@ final class NapPolicy {
     private static final int MANY = 8;
     private static final int SAME_IN_A_ROW = 8;
 
+    private long longest = QueueHandler.NAP_NANOS;
     private boolean napping;
-    private long nanos = MAX_NANOS;
+    private long nanos = longest;
     private int score;
     private int idlePeriods;
     private int tryAfter = FIRST_TRIAL;
     private int lastArrived;
     private int same;
+
+    /** @param nanos what all handlers agree to, see {@link QueueHandler#longestNapNanos} */
+    void limit(long nanos) {
+        longest = nanos;
+        this.nanos = Math.min(this.nanos, nanos);
+    }
+
+    /** A driver that lets the worker idle for as long does not keep it busy, ns. */
+    long rareNanos() {
+        return longest * 5 / 2;
+    }
 
     /** How long to nap now; 0: not at all. */
     long nanos() {
@@ -44,11 +54,11 @@ final class NapPolicy {
 
     /** Work has come after so long without any, and no nap was taken. */
     void idled(long idleNanos) {
-        if (idleNanos >= BUSY_NANOS) {
+        if (idleNanos >= rareNanos()) {
             idlePeriods = 0;
         } else if (++idlePeriods >= tryAfter) {
             napping = true;
-            nanos = MAX_NANOS;
+            nanos = longest;
             score = START_SCORE;
             same = 0;
             idlePeriods = 0;
@@ -74,7 +84,7 @@ final class NapPolicy {
         } else if (arrived > MANY) {
             nanos = Math.max(dear ? MIN_NANOS : 0, nanos - nanos / 8);
         } else if (arrived < FEW && same == 0) {
-            nanos = Math.min(MAX_NANOS, nanos + nanos / 8);
+            nanos = Math.min(longest, nanos + nanos / 8);
         }
         if (score < 0 || nanos < MIN_NANOS) {
             napping = false;

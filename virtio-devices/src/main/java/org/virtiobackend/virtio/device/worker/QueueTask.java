@@ -78,6 +78,11 @@ final class QueueTask implements ChainCompletion {
         return wakeOn;
     }
 
+    /** See {@link QueueHandler#longestNapNanos}. */
+    long longestNapNanos() {
+        return handler.longestNapNanos();
+    }
+
     // ---- any thread
 
     /** @param commands the thread on which this may be called, which may then serve the queue */

@@ -11,6 +11,7 @@ import org.virtiobackend.dma.RemoteMemory;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.RunDelay;
 import org.virtiobackend.posix.Scheduling;
+import org.virtiobackend.virtio.device.QueueHandler;
 
 /** A thread that owns queues, of one device or of many: serves them in turn, polls a while when idle, then sleeps. */
 final class Worker implements Runnable {
@@ -84,6 +85,7 @@ final class Worker implements Runnable {
         betweenTurns(() -> {
             tasks = Arrays.copyOf(tasks, tasks.length + 1);
             tasks[tasks.length - 1] = task;
+            limitNaps();
         });
     }
 
@@ -97,6 +99,15 @@ final class Worker implements Runnable {
     /** On this worker only. */
     void remove(QueueTask task) {
         tasks = Arrays.stream(tasks).filter(t -> t != task).toArray(QueueTask[]::new);
+        limitNaps();
+    }
+
+    private void limitNaps() {
+        long nanos = Long.MAX_VALUE;
+        for (QueueTask task : tasks) {
+            nanos = Math.min(nanos, task.longestNapNanos());
+        }
+        naps.limit(tasks.length == 0 ? QueueHandler.NAP_NANOS : nanos);
     }
 
     /** Books a queue that will be added. */

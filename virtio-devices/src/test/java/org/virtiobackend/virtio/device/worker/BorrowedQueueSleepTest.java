@@ -31,12 +31,13 @@ class BorrowedQueueSleepTest {
                 client.submit(1); // so often that it pays to poll
                 client.awaitUsed(1);
             }
+            long rare = new NapPolicy().rareNanos();
             long sleeps;
             do { // sooner or later; at first, or after a pause of this thread, it helps
                 long before = sleepsOf("worker-0");
                 for (int i = 0; i < 50; i++) {
                     long start = System.nanoTime();
-                    while (System.nanoTime() - start < NapPolicy.BUSY_NANOS) {
+                    while (System.nanoTime() - start < rare) {
                         Thread.onSpinWait();
                     }
                     client.submit(1);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
+import org.virtiobackend.virtio.device.QueueHandler;
 
 class NapPolicyTest {
     private static final long QUICK = 60_000;
@@ -25,7 +26,7 @@ class NapPolicyTest {
     @Test
     void doesNotNapWhenWorkComesRarely() {
         for (int i = 0; i < 10_000; i++) {
-            policy.idled(NapPolicy.BUSY_NANOS);
+            policy.idled(policy.rareNanos());
         }
         assertEquals(0, policy.nanos());
     }
@@ -45,11 +46,26 @@ class NapPolicyTest {
         for (int i = 0; i < 100; i++) {
             policy.napped(2 + i % 2, false);
         }
-        assertEquals(NapPolicy.MAX_NANOS, policy.nanos());
+        assertEquals(QueueHandler.NAP_NANOS, policy.nanos());
         for (int i = 0; i < 4; i++) {
             policy.napped(20 + i, false);
         }
-        assertTrue(policy.nanos() < NapPolicy.MAX_NANOS);
+        assertTrue(policy.nanos() < QueueHandler.NAP_NANOS);
+    }
+
+    @Test
+    void keepsToTheLimit() {
+        policy.limit(400_000);
+        for (int i = 0; i < 10; i++) {
+            policy.idled(policy.rareNanos() - 1);
+        }
+        assertEquals(400_000, policy.nanos());
+        policy.limit(100_000);
+        assertEquals(100_000, policy.nanos(), "a queue that cannot wait as long has come");
+        for (int i = 0; i < 100; i++) {
+            policy.napped(2 + i % 2, false);
+        }
+        assertEquals(100_000, policy.nanos());
     }
 
     @Test
