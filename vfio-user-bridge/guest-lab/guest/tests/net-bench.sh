@@ -1,5 +1,6 @@
 # shellcheck shell=dash
-# Measures each device in turn, LAB_REPEATS times, each time starting with another one. LAB_NICS: NAME=MAC=NETWORK, separated by commas.
+# Measures each device in turn, LAB_REPEATS times, each time starting with another one. LAB_NICS: NAME=MAC=NETWORK, separated by commas. LAB_OFFERED:
+# frames a millisecond that the host sends, 0 for no limit.
 # shellcheck source=../restricted.sh
 . /lab/restricted.sh
 # shellcheck source=../net.sh
@@ -35,11 +36,12 @@ pps_up() {
   echo "$before $after $a $b" | awk '{ printf "%d\n", ($2 - $1) / ($4 - $3) }'
 }
 
-# 22 bytes of payload make a frame of 64 with its checksum; as fast as the host can, so more is sent than arrives.
+# 22 bytes of payload make a frame of 64 with its checksum. More is sent than can arrive, but not as fast as the host can: a sender without a limit
+# takes the processor that everything else needs, and what is measured is how the host's scheduler divides.
 pps_down() {
   before=$(received)
   read -r a _ </proc/uptime
-  iperf3 --affinity 1 --client "$HOST" --udp --length 22 --bitrate 0 --time "$1" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
+  iperf3 --affinity 1 --client "$HOST" --udp --length 22 --bitrate "$((LAB_OFFERED * 1000 * 22 * 8))" --time "$1" --reverse >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 fails"; }
   read -r b _ </proc/uptime
   after=$(received)
   echo "$before $after $1" | awk '{ printf "%d\n", ($2 - $1) / $3 }'
