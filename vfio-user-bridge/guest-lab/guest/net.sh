@@ -45,6 +45,12 @@ speed() {
   passed "iperf3 $speed_name: $((${speed_rate%.*} / 1000)) Mbit/s"
 }
 
+# listening PORT: a server of this guest is past listen(); who asks through passt before is let in and then cut off.
+listening() { grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F]*:0000 0A " /proc/net/tcp /proc/net/tcp6; }
+
+# serves PORT
+serves() { until_true "$PATIENCE" listening "$1" || die "nobody listens on port $1 in the guest"; }
+
 sum_of() { sha256sum <"$1" | cut -d' ' -f1; }
 
 # upload FILE: the checksum of what arrived.

@@ -26,6 +26,7 @@ equal "a file back" "$(sum_of /tmp/small)" "$(upload /tmp/small)"
 printf '#!/bin/sh\nread -r size\nhead -c "$size" | sha256sum | cut -d" " -f1\n' >/tmp/sum
 chmod 755 /tmp/sum
 nc -ll -p 9001 -e /tmp/sum &
+serves 9001
 say "serving"
 hear killed
 patience=50

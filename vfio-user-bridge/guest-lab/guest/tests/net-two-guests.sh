@@ -28,6 +28,7 @@ serve() {
   iperf3 --server --daemon
   httpd -p 80 -h /tmp/www
   nc -ll -p 9000 -e /tmp/sum &
+  for port in 5201 80 9000; do serves "$port"; done
 }
 
 role_server() {
