@@ -1,6 +1,5 @@
 package org.virtiobackend.virtio.device.worker;
 
-import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -11,7 +10,6 @@ import org.virtiobackend.dma.RemoteMemory;
 import org.virtiobackend.posix.ErrnoException;
 import org.virtiobackend.posix.RunDelay;
 import org.virtiobackend.posix.Scheduling;
-import org.virtiobackend.virtio.device.QueueHandler;
 
 /** A thread that owns queues, of one device or of many: serves them in turn, polls a while when idle, then sleeps. */
 final class Worker implements Runnable {
@@ -28,7 +26,7 @@ final class Worker implements Runnable {
     private final Turn turn = new Turn();
     private final Thread thread;
     private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
-    private QueueTask[] tasks = {};
+    private final OwnedQueues queues = new OwnedQueues();
     /** Chains taken since the last nap; belongs to whose turn it is, as does the next. */
     private int arrived;
 
@@ -62,13 +60,9 @@ final class Worker implements Runnable {
 
         @Override
         public boolean isWanted() {
-            for (QueueTask task : tasks) {
-                if (task.isAwaited()) {
-                    gaveWay = true;
-                    return true;
-                }
-            }
-            return false;
+            boolean awaited = queues.isAnyAwaited();
+            gaveWay |= awaited;
+            return awaited;
         }
     }
 
@@ -83,9 +77,8 @@ final class Worker implements Runnable {
 
     void add(QueueTask task) {
         betweenTurns(() -> {
-            tasks = Arrays.copyOf(tasks, tasks.length + 1);
-            tasks[tasks.length - 1] = task;
-            limitNaps();
+            queues.add(task);
+            naps.limit(queues.longestNapNanos());
         });
     }
 
@@ -98,16 +91,8 @@ final class Worker implements Runnable {
 
     /** On this worker only. */
     void remove(QueueTask task) {
-        tasks = Arrays.stream(tasks).filter(t -> t != task).toArray(QueueTask[]::new);
-        limitNaps();
-    }
-
-    private void limitNaps() {
-        long nanos = Long.MAX_VALUE;
-        for (QueueTask task : tasks) {
-            nanos = Math.min(nanos, task.longestNapNanos());
-        }
-        naps.limit(tasks.length == 0 ? QueueHandler.NAP_NANOS : nanos);
+        queues.remove(task);
+        naps.limit(queues.longestNapNanos());
     }
 
     /** Books a queue that will be added. */
@@ -239,17 +224,15 @@ final class Worker implements Runnable {
         }
         if (gaveWay) {
             gaveWay = false;
-            for (QueueTask task : tasks) {
-                task.requests().memoryBack();
-            }
+            queues.memoryBack();
         }
-        if (runTasks() > 0) {
+        if (queues.run() > 0) {
             idleTime.endedOtherwise();
             return;
         }
-        if (tasks.length == 0) {
+        if (queues.isEmpty()) {
             sleep();
-        } else if (naps.nanos() > 0 && canNap()) {
+        } else if (naps.nanos() > 0 && queues.mayNap()) {
             // A driver that fills the shortest of naps is fast enough to be polled.
             if (!naps.isShortest() || !spin(idle.mostNanos())) {
                 nap();
@@ -257,16 +240,6 @@ final class Worker implements Runnable {
         } else if (!idle.spinsForever() && !spinUntilWork()) {
             sleep();
         }
-    }
-
-    /** A queue that is reached by messages is only looked at after a notification. */
-    private boolean canNap() {
-        for (QueueTask task : tasks) {
-            if (task.isRemote()) {
-                return false;
-            }
-        }
-        return true;
     }
 
     private void noteIdle(long nanos) {
@@ -278,11 +251,7 @@ final class Worker implements Runnable {
 
     /** The JVM reports a fault in mapped memory late, at some system call: finds the devices whose memory has gone. */
     private void blame(InternalError fault) {
-        boolean found = false;
-        for (QueueTask task : tasks) {
-            found |= task.failIfMemoryIsGone(fault);
-        }
-        if (!found) {
+        if (!queues.failWhereMemoryIsGone(fault)) {
             LOG.error("worker {} goes on after an unexpected error", thread.getName(), fault);
         }
     }
@@ -293,18 +262,6 @@ final class Worker implements Runnable {
         while ((message = mailbox.poll()) != null) {
             message.run();
         }
-    }
-
-    private int runTasks() {
-        int work = 0;
-        QueueTask[] all = tasks;
-        for (int i = 0; i < all.length; i++) {
-            work += all[i].run();
-            if (!all[i].isOfSameDevice(all[i + 1 < all.length ? i + 1 : 0])) {
-                all[i].endTurnOfDevice();
-            }
-        }
-        return work;
     }
 
     /** Polls for as long as the idle strategy says; true when something came. */
@@ -323,7 +280,7 @@ final class Worker implements Runnable {
         long start = System.nanoTime();
         for (int i = 1; ; i++) {
             Thread.onSpinWait();
-            if (mail || closing || runTasks() > 0) {
+            if (mail || closing || queues.run() > 0) {
                 return true;
             }
             if (i % CLOCK_EVERY == 0 && System.nanoTime() - start > nanos) {
@@ -334,28 +291,25 @@ final class Worker implements Runnable {
 
     /** Waits a little with notifications off, see {@link NapPolicy}. */
     private void nap() throws ErrnoException {
-        long limit = Math.min(naps.nanos(), due());
-        waitSet.watch(tasks, false);
+        long limit = Math.min(naps.nanos(), queues.dueNanos());
+        waitSet.watch(queues.all(), false);
         turn.nap();
-        if (mail || closing || anyPending()) {
+        if (mail || closing || queues.isAnyPending()) {
             turn.take();
             return;
         }
         await(limit);
         arrived = 0;
-        runTasks();
+        queues.run();
         naps.napped(arrived, dear);
     }
 
     private void sleep() throws ErrnoException {
-        boolean more = false;
-        for (QueueTask task : tasks) {
-            more |= !task.isRemote() && task.enableKicks();
-        }
-        long limit = idleTime.begin(due());
-        waitSet.watch(tasks, true);
+        boolean more = queues.enableKicks();
+        long limit = idleTime.begin(queues.dueNanos());
+        waitSet.watch(queues.all(), true);
         turn.sleep();
-        if (more || mail || closing || anyPending()) {
+        if (more || mail || closing || queues.isAnyPending()) {
             turn.take();
             return;
         }
@@ -369,15 +323,6 @@ final class Worker implements Runnable {
         handedOver = false;
     }
 
-    /** How long until a notification that was held back has to be sent, ns, or for ever. */
-    private long due() {
-        long due = WaitSet.FOREVER;
-        for (QueueTask task : tasks) {
-            due = task.dueNanos(due);
-        }
-        return due;
-    }
-
     /** Waits for what was said to {@link WaitSet#watch} or the end of the time, with the turn given away; false at the end of the time. */
     private boolean await(long nanos) throws ErrnoException {
         boolean ready;
@@ -389,14 +334,5 @@ final class Worker implements Runnable {
         waits++;
         waitSet.tell();
         return ready;
-    }
-
-    private boolean anyPending() {
-        for (QueueTask task : tasks) {
-            if (task.hasPending()) {
-                return true;
-            }
-        }
-        return false;
     }
 }
