@@ -1,6 +1,6 @@
 # shellcheck shell=dash
-# Measures each share in turn: round 0, which nobody counts, and LAB_REPEATS more, every second one in the opposite order. LAB_TAGS are their tags
-# and LAB_ROWS what to measure, separated by commas.
+# Measures each share in turn, in LAB_ROUNDS rounds from 0, every second one in the opposite order. LAB_TAGS are their tags and LAB_ROWS what to
+# measure, separated by commas.
 # shellcheck source=../fs.sh
 . /lab/fs.sh
 tags=$(echo "$LAB_TAGS" | tr , ' ')
@@ -51,7 +51,7 @@ row_untar() {
 row_tar() { per_second tar "$1" "$LAB_FILES" sh -c "/bin/tar -cf - -C /mnt/$1 tree | cat >/dev/null"; }
 
 round=0
-while [ "$round" -le "$LAB_REPEATS" ]; do
+while [ "$round" -lt "$LAB_ROUNDS" ]; do
   for row in $rows; do
     for tag in $tags; do
       forget
@@ -66,4 +66,13 @@ while [ "$round" -le "$LAB_REPEATS" ]; do
   round=$((round + 1))
 done
 say "begin end"
+# Which processors the request queues of each have interrupted, and how often.
+for tag in $tags; do
+  for shown in /sys/fs/virtiofs/*; do
+    [ "$(cat "$shown/tag")" = "$tag" ] || continue
+    name=$(basename "$(readlink -f "$shown/device")")
+    value "interrupts-$tag" "$(grep -E " $name-requests" /proc/interrupts | awk '{ for (i = 2; $i ~ /^[0-9]+$/; i++) { n[i] += $i; last = i } }
+      END { for (i = 2; i <= last; i++) printf "%d ", n[i] }')"
+  done
+done
 for tag in $tags; do umount "/mnt/$tag"; done
