@@ -27,8 +27,11 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 final class DeviceLifecycle {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceLifecycle.class);
 
-    /** How long control waits for workers before the driver has to: drivers exist that do not read the status back. */
-    private static final long GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+    /**
+     * How long control waits for workers before the driver has to: drivers exist that do not read the status back, and workers that get
+     * no processor for a while. Clients wait for seconds.
+     */
+    private static final long GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private static final long POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
     /** Shortest time between two log lines that a driver can cause. */

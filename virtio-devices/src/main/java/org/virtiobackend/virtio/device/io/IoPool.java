@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.virtiobackend.posix.Scheduling;
 
 /**
  * Threads that may wait for storage, shared by all devices of a process. How much is queued is bounded by the queues
@@ -104,6 +105,7 @@ public final class IoPool implements AutoCloseable {
     }
 
     private void work() {
+        Scheduling.shortTurns();
         IoScratch scratch = new IoScratch();
         try {
             while (runNext(scratch)) {}

@@ -1,7 +1,7 @@
 package org.virtiobackend.virtio.device.worker;
 
 /**
- * How long a worker has had nothing to do, over sleeps that ended without work. One that had work lately dozes: it looks at its queues
+ * How long a worker has had nothing to do, over sleeps that ended without work. One that had work lately may doze: it looks at its queues
  * soon in any case, so that who serves them meanwhile may leave something for later. Belongs to whose turn it is.
  */
 final class IdleTime {
@@ -14,12 +14,18 @@ final class IdleTime {
     /** The sleep before has ended without work. */
     private boolean goesOn;
 
-    /** A sleep of at most {@code limit} ns begins; returns how long it may be. */
-    long begin(long limit) {
+    /**
+     * A sleep begins.
+     *
+     * @param limit the most that it may last, ns
+     * @param mayDoze whether anything might be left for later
+     * @return how long it may be
+     */
+    long begin(long limit, boolean mayDoze) {
         if (!goesOn) {
             restart();
         }
-        dozing = last < DOZE_NANOS;
+        dozing = mayDoze && last < DOZE_NANOS;
         return dozing ? Math.min(limit, DOZE_NANOS) : limit;
     }
 

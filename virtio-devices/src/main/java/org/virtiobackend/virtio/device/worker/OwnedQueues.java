@@ -90,6 +90,11 @@ final class OwnedQueues {
         return Arrays.stream(tasks).mapToLong(QueueTask::longestNapNanos).min().orElse(QueueHandler.NAP_NANOS);
     }
 
+    /** Whether who serves one of them in place of the worker may leave a notification for later. */
+    boolean mayNotifyLate() {
+        return Arrays.stream(tasks).anyMatch(QueueTask::mayNotifyLate);
+    }
+
     /** Asks drivers to notify; true when there is work after all. */
     boolean enableKicks() {
         boolean more = false;

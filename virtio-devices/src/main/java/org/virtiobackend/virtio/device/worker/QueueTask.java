@@ -27,6 +27,7 @@ final class QueueTask implements ChainCompletion {
     private final UsedNotification notification;
     private final UsedBuffers used;
     private final LentQueue lent;
+    private final LoneReturn loneReturn = new LoneReturn(this);
     private final QueueRequests requests = new QueueRequests();
     /** See {@link QueueHandler#awaitsNotification}. */
     private final boolean awaitsNotification;
@@ -76,6 +77,11 @@ final class QueueTask implements ChainCompletion {
 
     WakeUp[] wakeOn() {
         return wakeOn;
+    }
+
+    /** See {@link QueueHandler#mayNotifyLate}. */
+    boolean mayNotifyLate() {
+        return handler.mayNotifyLate();
     }
 
     /** See {@link QueueHandler#longestNapNanos}. */
@@ -133,7 +139,7 @@ final class QueueTask implements ChainCompletion {
             completed.push(chain);
             if (requests.areUrgent()) {
                 worker.wakeFromWait();
-            } else {
+            } else if (!loneReturn.isDone()) {
                 worker.wake();
             }
         }
@@ -166,7 +172,27 @@ final class QueueTask implements ChainCompletion {
         }
     }
 
-    // ---- whose turn it is: the worker, or the command thread that borrows
+    // ---- the thread that has finished a chain, in place of a worker that sleeps
+
+    /** Gives back what others have completed, if nothing else is out; true when there is more to do, which is for the worker. */
+    boolean returnLone() {
+        if (deferred != 1 || queue.isRemote() || !isServing()) {
+            return true;
+        }
+        try {
+            takeCompleted();
+            if (!dead) {
+                used.show(false);
+            }
+            MemoryFaults.surface(); // what this thread does next may be another client's: decision 0007
+        } catch (Throwable t) {
+            failed(t);
+        }
+        lookAgainIf(queue.isHeldBack());
+        return kicked || !completed.isEmpty();
+    }
+
+    // ---- whose turn it is: the worker, or one that borrows
 
     boolean isRemote() {
         return queue.isRemote();

@@ -31,6 +31,9 @@ final class Worker implements Runnable {
     private int arrived;
 
     private final IdleTime idleTime = new IdleTime();
+    /** See {@link IdleTime#begin}. */
+    private boolean mayDoze;
+
     /** The last borrower has woken the worker. */
     private boolean handedOver;
 
@@ -78,7 +81,7 @@ final class Worker implements Runnable {
     void add(QueueTask task) {
         betweenTurns(() -> {
             queues.add(task);
-            naps.limit(queues.longestNapNanos());
+            queuesChanged();
         });
     }
 
@@ -92,7 +95,12 @@ final class Worker implements Runnable {
     /** On this worker only. */
     void remove(QueueTask task) {
         queues.remove(task);
+        queuesChanged();
+    }
+
+    private void queuesChanged() {
         naps.limit(queues.longestNapNanos());
+        mayDoze = queues.mayNotifyLate();
     }
 
     /** Books a queue that will be added. */
@@ -147,6 +155,15 @@ final class Worker implements Runnable {
             return false;
         }
         noteIdle(idleTime.ended());
+        return true;
+    }
+
+    /** As {@link #borrow}, to give back what was taken before: no driver has ended the worker's sleep. */
+    boolean borrowToReturn() {
+        if (!turn.borrow()) {
+            return false;
+        }
+        idleTime.endedOtherwise();
         return true;
     }
 
@@ -306,7 +323,7 @@ final class Worker implements Runnable {
 
     private void sleep() throws ErrnoException {
         boolean more = queues.enableKicks();
-        long limit = idleTime.begin(queues.dueNanos());
+        long limit = idleTime.begin(queues.dueNanos(), mayDoze);
         waitSet.watch(queues.all(), true);
         turn.sleep();
         if (more || mail || closing || queues.isAnyPending()) {

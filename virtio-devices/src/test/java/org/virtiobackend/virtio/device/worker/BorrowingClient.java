@@ -29,6 +29,9 @@ final class BorrowingClient implements DeviceEvents, AutoCloseable {
     final SplitDriverQueue driver;
     final QueueConfig config;
     final Semaphore told = new Semaphore(0);
+    /** Who told the driver last. */
+    volatile Thread teller;
+
     DeviceRuntime runtime;
     Runnable afterAnswer;
 
@@ -132,6 +135,7 @@ final class BorrowingClient implements DeviceEvents, AutoCloseable {
 
     @Override
     public void usedBufferNotification(int queue) {
+        teller = Thread.currentThread();
         told.release();
     }
 

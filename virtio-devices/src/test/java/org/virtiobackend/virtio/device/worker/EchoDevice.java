@@ -27,6 +27,9 @@ final class EchoDevice extends PlainDevice {
     /** Before a chain is completed. */
     volatile CountDownLatch echoGate = new CountDownLatch(0);
 
+    /** Chains that have come there. */
+    final AtomicInteger atGate = new AtomicInteger();
+
     volatile Error throwError;
     volatile int started;
     volatile boolean prompt;
@@ -148,7 +151,9 @@ final class EchoDevice extends PlainDevice {
         if (delayMicros > 0) {
             java.util.concurrent.locks.LockSupport.parkNanos(delayMicros * 1000);
         }
-        pass(echoGate);
+        CountDownLatch gateOfThis = echoGate;
+        atGate.incrementAndGet();
+        pass(gateOfThis);
         SegmentList from = chain.readable().segments();
         long length = Math.min(from.totalBytes(), chain.writable().capacity());
         for (int i = 0; i < from.count() && chain.writable().position() < length; i++) {
