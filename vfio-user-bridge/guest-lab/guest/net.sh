@@ -30,9 +30,17 @@ no_carrier() { [ "$(carrier)" = 0 ]; }
 
 reaches() { ping -q -c "${2:-1}" -W 5 -A "$1" >/dev/null; }
 
+# iperf_heard OPTION...: false when iperf3 was sent away: its server listens anew after each test, and a client may come before that.
+iperf_heard() {
+  iperf_status=0
+  iperf3 --client "$HOST" --format k "$@" >/tmp/iperf 2>&1 || iperf_status=$?
+  [ "$iperf_status" = 0 ] || ! grep -qE 'busy|refused|control (socket|message)' /tmp/iperf
+}
+
 # rate OPTION...: iperf3 against the host; prints kbit/s as the receiver counted them.
 rate() {
-  iperf3 --client "$HOST" --format k "$@" >/tmp/iperf 2>&1 || { cat /tmp/iperf >&3; die "iperf3 $* fails"; }
+  until_true 50 iperf_heard "$@" || true
+  [ "$iperf_status" = 0 ] || { cat /tmp/iperf >&3; die "iperf3 $* fails"; }
   grep 'receiver' /tmp/iperf | { grep SUM || grep 'receiver' /tmp/iperf; } | sed -n 's|.* \([0-9.]*\) Kbits/sec.*|\1|p' | tail -n 1
 }
 

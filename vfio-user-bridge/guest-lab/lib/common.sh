@@ -71,11 +71,22 @@ wait_exit() {
   STATUS=0
   timeout "$2" tail -s 0.05 --pid="$pid" -f /dev/null || return 1
   wait "$pid" 2>/dev/null || STATUS=$?
+  reaped "$pid"
 }
 
 kill_now() {
   kill -KILL "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
+  reaped "$1"
+}
+
+# reaped PID: its number may be another's from now on.
+reaped() {
+  local pid left=()
+  for pid in "${LAB_PIDS[@]}"; do
+    [[ $pid == "$1" ]] || left+=("$pid")
+  done
+  LAB_PIDS=("${left[@]}")
 }
 
 # A fresh directory that both the chroot and the host see; logs go to the cache when the scenario ends.

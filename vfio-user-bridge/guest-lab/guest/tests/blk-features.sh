@@ -11,6 +11,7 @@ part_trim() {
   # 64 MiB of data, then holes in it.
   head -c 64m /dev/urandom | dd of="$DISK" bs=1M iflag=fullblock oflag=direct conv=fsync 2>/dev/null
   say "filled"
+  hear measured
   want "blkdiscard of 16 MiB at 16 MiB" blkdiscard -o 16m -l 16m "$DISK"
   want "write zeroes of 16 MiB at 32 MiB" blkdiscard -z -o 32m -l 16m "$DISK"
   equal "write zeroes reads back as zeroes" "$(head -c 16m /dev/zero | sha256sum)" \
