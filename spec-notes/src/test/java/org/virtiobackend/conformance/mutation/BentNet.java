@@ -372,6 +372,11 @@ class BentNet extends NetUnderTest {
         }
 
         @Override
+        public boolean holdsCopies() {
+            return real.holdsCopies();
+        }
+
+        @Override
         public boolean memoryIsIntact() {
             return real.memoryIsIntact();
         }

@@ -43,6 +43,11 @@ abstract class AbstractVirtqueue implements Virtqueue {
         return heldBack;
     }
 
+    @Override
+    public final boolean holdsCopies() {
+        return copiedBytes > 0;
+    }
+
     static boolean isInOrder(long features) {
         return (features & VirtioFeature.VIRTIO_F_IN_ORDER) != 0;
     }

@@ -1,6 +1,6 @@
 package org.virtiobackend.virtio.queue;
 
-/** Where a finished chain goes: straight to the ring on the owning worker, or into its mailbox from another thread. */
+/** Where a finished chain goes: straight to the ring in the turn that took it, or from another thread among those to be given back. */
 public interface ChainCompletion {
     /** The handler has finished with the chain; any thread. */
     void completed(DescriptorChain chain);

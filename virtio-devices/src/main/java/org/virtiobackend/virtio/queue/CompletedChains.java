@@ -2,7 +2,7 @@ package org.virtiobackend.virtio.queue;
 
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Chains finished by other threads, on their way to the worker: many push, one takes all. Allocates nothing. */
+/** Chains finished by other threads, on their way to the ring: many push, one takes all. Allocates nothing. */
 public final class CompletedChains {
     private final AtomicReference<DescriptorChain> top = new AtomicReference<>();
 
@@ -19,7 +19,7 @@ public final class CompletedChains {
         return top.get() == null;
     }
 
-    /** Takes everything, oldest first; walk it with {@link #next}. The owning worker only. */
+    /** Takes everything, oldest first; walk it with {@link #next}. Whose turn it is. */
     public DescriptorChain takeAll() {
         DescriptorChain chain = top.getAndSet(null);
         DescriptorChain oldestFirst = null;

@@ -54,8 +54,8 @@ public final class DescriptorChain {
     }
 
     /**
-     * Ends the request; may be called from any thread, exactly once. The owning worker returns the chain to the driver. Off the
-     * worker only after {@link #defer}.
+     * Ends the request; may be called from any thread, exactly once. The owning worker returns the chain to the driver, or, while it
+     * sleeps, the caller: it holds no lock, and has made faults in mapped memory surface. Off the worker only after {@link #defer}.
      *
      * @param bytesWritten bytes written to the writable part, from its start
      */

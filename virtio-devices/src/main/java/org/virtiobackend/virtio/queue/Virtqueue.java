@@ -82,6 +82,9 @@ public interface Virtqueue {
      */
     boolean isHeldBack();
 
+    /** Whether chains in flight hold copies of memory behind messages: giving them back may take a message. */
+    boolean holdsCopies();
+
     /** Whether the memory that this queue can reach is all there; slow, see {@link org.virtiobackend.dma.DmaSpace#isIntact}. */
     boolean memoryIsIntact();
 }

@@ -27,11 +27,10 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 final class DeviceLifecycle {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceLifecycle.class);
 
-    /**
-     * How long control waits for workers before the driver has to: drivers exist that do not read the status back, and workers that get
-     * no processor for a while. Clients wait for seconds.
-     */
-    private static final long GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+    /** How long control waits for workers before the driver has to. */
+    private static final long GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
+    /** The same when the device is reset: drivers exist that do not read the status back, and workers that get no processor for a while. */
+    private static final long RESET_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private static final long POLL_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
     /** Shortest time between two log lines that a driver can cause. */
@@ -128,7 +127,7 @@ final class DeviceLifecycle {
         suspended = true;
         if (runtime != null) {
             runtime.beginPause();
-            awaitBriefly(runtime::isQuiet);
+            awaitBriefly(GRACE_NANOS, runtime::isQuiet);
         }
     }
 
@@ -157,9 +156,9 @@ final class DeviceLifecycle {
         setBusMaster(busMaster);
     }
 
-    private static void awaitBriefly(BooleanSupplier done) {
+    private static void awaitBriefly(long nanos, BooleanSupplier done) {
         long start = System.nanoTime();
-        while (!done.getAsBoolean() && System.nanoTime() - start < GRACE_NANOS) {
+        while (!done.getAsBoolean() && System.nanoTime() - start < nanos) {
             LockSupport.parkNanos(POLL_NANOS);
         }
     }
@@ -189,7 +188,7 @@ final class DeviceLifecycle {
     void beginStopQueue(int queue) {
         if (runtime != null) {
             runtime.beginStopQueue(queue);
-            awaitBriefly(() -> runtime.isQueueStopped(queue));
+            awaitBriefly(GRACE_NANOS, () -> runtime.isQueueStopped(queue));
         } else if (waiting != null) {
             waiting.queues()[queue] = null;
         }
@@ -227,7 +226,7 @@ final class DeviceLifecycle {
         }
         stopping = true;
         runtime.beginStop();
-        awaitBriefly(runtime::isStopped);
+        awaitBriefly(RESET_GRACE_NANOS, runtime::isStopped);
     }
 
     /** Whether chains are still in flight after {@link #beginStop}. */

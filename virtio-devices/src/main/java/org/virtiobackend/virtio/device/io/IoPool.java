@@ -105,9 +105,9 @@ public final class IoPool implements AutoCloseable {
     }
 
     private void work() {
-        Scheduling.shortTurns();
         IoScratch scratch = new IoScratch();
         try {
+            Scheduling.shortTurns();
             while (runNext(scratch)) {}
         } finally {
             ended();

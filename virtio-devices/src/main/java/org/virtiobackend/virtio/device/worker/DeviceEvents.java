@@ -1,6 +1,6 @@
 package org.virtiobackend.virtio.device.worker;
 
-/** What a running device tells its transport. Called from workers; must not block. */
+/** What a running device tells its transport. Called by whoever serves a queue; must not block. */
 public interface DeviceEvents {
     /** The driver wants to hear that buffers of this queue were used. */
     void usedBufferNotification(int queue);

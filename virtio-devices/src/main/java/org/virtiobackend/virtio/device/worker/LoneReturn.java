@@ -11,11 +11,16 @@ final class LoneReturn {
         this.task = task;
     }
 
-    /** Any thread, with the chain among the queue's completed ones; false when the worker has to be told of it. */
+    /**
+     * Any thread, with the chain among the queue's completed ones; false when the worker has to be told of it.
+     *
+     * @throws InternalError memory is gone that this thread used before for something else; the worker gives the chain back
+     */
     boolean isDone() {
         Worker worker = task.worker();
         // a notification that coalescing holds back needs somebody to wait for its time
         if (!worker.mayLend()
+                || !task.mayReturnLone()
                 || !task.isServing()
                 || task.notification().coalescing().isOn()
                 || !worker.borrowToReturn()) {

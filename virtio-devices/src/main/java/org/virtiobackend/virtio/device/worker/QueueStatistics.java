@@ -1,6 +1,6 @@
 package org.virtiobackend.virtio.device.worker;
 
-/** Counters of one queue. Written by its worker only; others may read slightly old values. They survive a reset. */
+/** Counters of one queue. Written by whose turn it is; others may read slightly old values. They survive a reset. */
 public final class QueueStatistics {
     long requests;
     long bytesRead;

@@ -12,7 +12,7 @@ import org.virtiobackend.virtio.queue.VirtqueueException;
 /**
  * One live queue on its worker: drains the handler, returns finished chains, publishes and notifies once per batch.
  *
- * <p>Fields without a note belong to the worker. Control asks through {@link QueueRequests} and waits for the answer in
+ * <p>Fields without a note belong to whose {@link Turn} it is. Control asks through {@link QueueRequests} and waits for the answer in
  * {@link DeviceRuntime}.
  */
 final class QueueTask implements ChainCompletion {
@@ -174,22 +174,32 @@ final class QueueTask implements ChainCompletion {
 
     // ---- the thread that has finished a chain, in place of a worker that sleeps
 
-    /** Gives back what others have completed, if nothing else is out; true when there is more to do, which is for the worker. */
+    /** A hint for any thread: whether {@link #returnLone} is worth a try. */
+    boolean mayReturnLone() {
+        return deferred == 1;
+    }
+
+    /**
+     * Gives back what others have completed, if nothing else is out; true when there is more to do, which is for the worker.
+     *
+     * @throws InternalError memory is gone that this thread used before for something else; nothing is given back
+     */
     boolean returnLone() {
-        if (deferred != 1 || queue.isRemote() || !isServing()) {
+        // a message is the worker's to send, which gives way when control waits for it: decision 0018
+        if (deferred != 1 || queue.isRemote() || queue.holdsCopies() || !isServing()) {
             return true;
         }
+        MemoryFaults.surface(); // what this thread did before is nothing to this device: decision 0007
         try {
             takeCompleted();
             if (!dead) {
                 used.show(false);
             }
-            MemoryFaults.surface(); // what this thread does next may be another client's: decision 0007
+            MemoryFaults.surface(); // and what it does next may be another client's
         } catch (Throwable t) {
             failed(t);
         }
-        lookAgainIf(queue.isHeldBack());
-        return kicked || !completed.isEmpty();
+        return kicked || requests.isMemoryBack() || !completed.isEmpty();
     }
 
     // ---- whose turn it is: the worker, or one that borrows
@@ -297,11 +307,20 @@ final class QueueTask implements ChainCompletion {
         while (chain != null) {
             DescriptorChain next = CompletedChains.next(chain);
             deferred--;
-            finish(chain);
+            finishOrFail(chain);
             count++;
             chain = next;
         }
         return count;
+    }
+
+    /** The chains after this one have to come back as well, whatever becomes of it. */
+    private void finishOrFail(DescriptorChain chain) {
+        try {
+            finish(chain);
+        } catch (InternalError e) {
+            fail(e);
+        }
     }
 
     private void finish(DescriptorChain chain) {

@@ -173,7 +173,7 @@ final class Worker implements Runnable {
     }
 
     /**
-     * Ends what {@link #borrow} began.
+     * Ends what {@link #borrow} or {@link #borrowToReturn} began.
      *
      * @param more whether the queue has still to be looked at
      */
@@ -275,9 +275,15 @@ final class Worker implements Runnable {
 
     private void takeMail() {
         mail = false;
-        Runnable message;
-        while ((message = mailbox.poll()) != null) {
-            message.run();
+        try {
+            Runnable message;
+            while ((message = mailbox.poll()) != null) {
+                message.run();
+            }
+        } finally {
+            if (!mailbox.isEmpty()) {
+                mail = true; // one has failed: those after it are for the next time
+            }
         }
     }
 

@@ -3,16 +3,21 @@ package org.virtiobackend.virtio.device.worker;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.virtiobackend.dma.RemoteMemory;
 import org.virtiobackend.virtio.device.Coalescing;
 
 /** Chains that are given back by the thread that has finished them, as their worker sleeps. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class LoneReturnTest {
+    private static final long REMOTE = 0x10_0000;
+
     private WorkerPool pool;
 
     @AfterEach
@@ -97,6 +102,36 @@ class LoneReturnTest {
             client.device.deferWork = true;
             for (int i = 0; i < 20; i++) {
                 assertTrue(isWorker(teller(client)));
+            }
+        }
+    }
+
+    /** Control may wait for what a message waits for: the worker knows how to give way. */
+    @Test
+    void theWorkerGivesBackWhatTakesAMessage() throws Exception {
+        pool = new WorkerPool(1, 0);
+        AtomicReference<Thread> writer = new AtomicReference<>();
+        try (BorrowingClient client = BorrowingClient.start(pool)) {
+            client.dmaMap.setRemoteMemory(new RemoteMemory() {
+                @Override
+                public void read(long address, ByteBuffer target, int offset, int length) {}
+
+                @Override
+                public void write(long address, ByteBuffer source, int offset, int length) {
+                    writer.set(Thread.currentThread());
+                }
+            });
+            client.dmaMap.map(REMOTE, 4096, true, true, null, 0);
+            client.device.deferWork = true;
+            for (int i = 0; i < 50; i++) {
+                CountDownLatch gate = new CountDownLatch(1);
+                client.device.echoGate = gate;
+                client.driver.enableInterrupts();
+                client.driver.add(new long[] {client.out[0].dmaAddress(), REMOTE}, new int[] {64, 64}, 1, 1);
+                client.submit(0);
+                Thread.sleep(2);
+                teller(client, gate);
+                assertTrue(isWorker(writer.get()));
             }
         }
     }
