@@ -29,23 +29,17 @@ final class QueueTask implements ChainCompletion {
     private final LentQueue lent;
     private final LoneReturn loneReturn = new LoneReturn(this);
     private final QueueRequests requests = new QueueRequests();
-    /** See {@link QueueHandler#awaitsNotification}. */
-    private final boolean awaitsNotification;
-
+    private final Kicks kicks;
     private final AwakeLook awakeLook;
     private final CompletedChains completed = new CompletedChains();
 
     private Virtqueue queue;
     private Worker worker;
     private int deferred;
-    private boolean kicksOn = true;
 
     private volatile boolean dead;
     /** A chain needs memory that only the worker can wait for. */
     private volatile boolean workerOnly;
-
-    /** Set by a kick from any thread, taken by the worker. */
-    private volatile boolean kicked = true;
 
     QueueTask(DeviceRuntime runtime, int index, QueueHandler handler, WakeUp[] wakeOn, QueueStatistics statistics) {
         this.runtime = runtime;
@@ -56,12 +50,13 @@ final class QueueTask implements ChainCompletion {
         this.notification = new UsedNotification(index, statistics, System::nanoTime);
         this.used = new UsedBuffers(statistics, notification, runtime.events());
         this.lent = new LentQueue(this, runtime);
-        this.awaitsNotification = handler.awaitsNotification();
+        this.kicks = new Kicks(handler);
         this.awakeLook = new AwakeLook(wakeOn);
     }
 
     void bind(Virtqueue newQueue, Worker newWorker) {
         queue = newQueue;
+        kicks.bind(newQueue);
         used.bind(newQueue, handler.mayNotifyLate());
         requests.bind(newWorker);
         worker = newWorker;
@@ -95,18 +90,14 @@ final class QueueTask implements ChainCompletion {
     void kick(CommandThread commands) {
         statistics.kicks++;
         worker.notified(commands.isAwaited());
-        if (!kicked) {
-            kicked = true;
-        }
+        kicks.come();
         if (!mayBeLent() || !commands.afterAnswer(lent)) {
             worker.wakeFromSleep();
         }
     }
 
     void wake() {
-        if (!kicked) {
-            kicked = true;
-        }
+        kicks.come();
         worker.wake();
     }
 
@@ -199,7 +190,7 @@ final class QueueTask implements ChainCompletion {
         } catch (Throwable t) {
             failed(t);
         }
-        return kicked || requests.isMemoryBack() || !completed.isEmpty();
+        return kicks.arePending() || requests.isMemoryBack() || !completed.isEmpty();
     }
 
     // ---- whose turn it is: the worker, or one that borrows
@@ -231,10 +222,8 @@ final class QueueTask implements ChainCompletion {
                 work += used.addKept();
             }
             work += used.showOwed();
-            if (work > 0 && queue.isHeldBack()) {
-                kicked = true;
-            }
-            if (kicked || !isLookedAtWhenKicked() || awakeLook.isReady()) {
+            kicks.comeIf(work > 0 && queue.isHeldBack());
+            if (kicks.arePending() || !kicks.areNeeded() || awakeLook.isReady()) {
                 work += drain(BUDGET);
             }
             return dead ? work : work + used.show(true);
@@ -261,41 +250,20 @@ final class QueueTask implements ChainCompletion {
     private void failed(Throwable t) {
         if (t instanceof VirtqueueException e && e.isForWorker()) {
             workerOnly = true;
-            kicked = true;
+            kicks.come();
         } else if (t instanceof VirtqueueException e && e.isNotNow()) {
-            kicked = true; // control is about to ask for something, and after that it goes on
+            kicks.come(); // control is about to ask for something, and after that it goes on
         } else {
             fail(t);
         }
     }
 
     private int drain(int budget) throws Exception {
-        if (kicked) {
-            kicked = false;
-        }
-        if (kicksOn && !isLookedAtWhenKicked()) {
-            suppressKicks();
-        }
+        kicks.take();
         int work = handler.drain(queue, budget);
         worker.countArrived(work);
-        if (awaitsNotification) {
-            // asked for before the driver hears of this batch: each later buffer comes with a notification
-            lookAgainIf(queue.enableKicks());
-        } else if (queue.isRemote()) {
-            // nobody looks again without a kick, also while the worker polls other queues
-            lookAgainIf(work > 0 || enableKicks());
-        }
+        kicks.again(work > 0, isServing());
         return work;
-    }
-
-    private void lookAgainIf(boolean wanted) {
-        if (wanted) {
-            kicked = true;
-        }
-    }
-
-    private boolean isLookedAtWhenKicked() {
-        return awaitsNotification || queue.isRemote();
     }
 
     private int takeCompleted() {
@@ -364,7 +332,7 @@ final class QueueTask implements ChainCompletion {
                 requests.tryMemoryOnceMore(); // what said that memory is back may have been taken before the rings were
             }
             workerOnly = false;
-            kicked = true;
+            kicks.come();
         }
         requests.met(wanted);
         runtime.progress();
@@ -390,34 +358,10 @@ final class QueueTask implements ChainCompletion {
         dead = true;
     }
 
-    /** Called when the worker begins to poll. */
-    void suppressKicks() {
-        if (!kicksOn || !isServing()) {
-            return;
-        }
-        kicksOn = false;
-        try {
-            queue.suppressKicks();
-        } catch (Throwable t) {
-            failed(t);
-        }
-    }
-
-    /** Called before the worker sleeps, or when it has looked at a remote queue in vain; true when there is work after all. */
+    /** Called before the worker sleeps; true when there is work after all. */
     boolean enableKicks() {
-        if (!isServing() || awaitsNotification || !handler.wantsKicks()) {
-            return false;
-        }
-        if (queue.isHeldBack()) {
-            return false; // it goes on when a chain is done, not when one is added
-        }
-        kicksOn = true;
         try {
-            boolean more = handler.needsMore() ? queue.enableKicksForMore() : queue.enableKicks();
-            if (more) {
-                kicked = true;
-            }
-            return more;
+            return isServing() && kicks.ask();
         } catch (Throwable t) {
             failed(t);
             return true;
@@ -426,14 +370,14 @@ final class QueueTask implements ChainCompletion {
 
     /** A descriptor that the handler waits for is ready. */
     void woken() {
-        kicked = true;
+        kicks.come();
     }
 
     /** A last look before sleeping, after the worker has said that it sleeps. */
     boolean hasPending() {
         return !completed.isEmpty()
                 || requests.areDue(deferred > 0)
-                || (kicked || requests.isMemoryBack()) && isServing();
+                || (kicks.arePending() || requests.isMemoryBack()) && isServing();
     }
 
     boolean isServing() {
