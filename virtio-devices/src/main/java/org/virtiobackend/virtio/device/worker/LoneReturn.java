@@ -16,7 +16,7 @@ final class LoneReturn {
      *
      * @throws InternalError memory is gone that this thread used before for something else; the worker gives the chain back
      */
-    boolean isDone() {
+    boolean attempt() {
         Worker worker = task.worker();
         // a notification that coalescing holds back needs somebody to wait for its time
         if (!worker.mayLend()

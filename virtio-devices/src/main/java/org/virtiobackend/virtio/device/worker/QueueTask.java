@@ -130,7 +130,7 @@ final class QueueTask implements ChainCompletion {
             completed.push(chain);
             if (requests.areUrgent()) {
                 worker.wakeFromWait();
-            } else if (!loneReturn.isDone()) {
+            } else if (!loneReturn.attempt()) {
                 worker.wake();
             }
         }
